@@ -1,0 +1,57 @@
+/** The operator's nodes that answer relays. Selection, health, circuit breaking and retries are the adapter's. */
+import { Context, type Effect, Schema } from "effect"
+import type { ServiceId } from "../protocol/Identifiers.ts"
+import type { HttpRequestPayload } from "../relay/PoktHttp.ts"
+
+/** Transport a service is reached by; the field's names as in supplier stakes and configuration. */
+export const RpcType = Schema.Literals(["jsonrpc", "rest", "websocket", "grpc", "cometbft"])
+export type RpcType = typeof RpcType.Type
+
+/** One request to forward. */
+export interface BackendRequest {
+  readonly service: ServiceId
+  readonly rpcType: RpcType
+  /** The gateway's request as signed; only path and query of its URL are used. */
+  readonly payload: HttpRequestPayload
+  /** Headers of the outer request that may be passed on (`spec/relayer.md` §1.6), lower-case names. */
+  readonly outerHeaders: Readonly<Record<string, string>>
+  readonly supplier: string
+  readonly application: string
+}
+
+/** A whole answer. */
+export interface BackendAnswer {
+  /** HTTP status, 100–999; redirects are answers. */
+  readonly status: number
+  /** Name and value of each received header line, in order; one char for each byte. */
+  readonly headers: ReadonlyArray<readonly [name: string, value: string]>
+  /** Body, gunzipped when it came with `Content-Encoding: gzip`; bounded by the service's limit. */
+  readonly body: Uint8Array
+}
+
+/**
+ * Why there is no answer. `unhealthy`: no healthy backend, nothing was sent. `unreachable`: refused, reset, broke off.
+ * `timeout`: the service's time passed. `too_large`: the answer exceeds `limit` bytes.
+ */
+export class BackendFailed extends Schema.TaggedError<BackendFailed>()("BackendFailed", {
+  reason: Schema.Literals(["unhealthy", "unreachable", "timeout", "too_large"]),
+  service: Schema.String,
+  rpcType: RpcType,
+  /** Bytes, for `too_large`. */
+  limit: Schema.optionalKey(Schema.Number),
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return `backend of ${this.service} (${this.rpcType}): ${this.reason}`
+  }
+}
+
+export class Backends extends Context.Service<
+  Backends,
+  {
+    /** Forwards and reads the whole answer. Interruption cancels the call. */
+    readonly forward: (request: BackendRequest) => Effect.Effect<BackendAnswer, BackendFailed>
+    /** Whether at least one backend is healthy now. No I/O. */
+    readonly isHealthy: (service: ServiceId, rpcType: RpcType) => Effect.Effect<boolean>
+  }
+>()("relaymill/domain/ports/Backends") {}

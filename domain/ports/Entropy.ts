@@ -1,0 +1,10 @@
+/** The one source of random bytes: lease nonces, ring signing, decoys. Seeded in the simulation. */
+import { Context, type Effect } from "effect"
+
+export class Entropy extends Context.Service<
+  Entropy,
+  {
+    /** `count` fresh bytes from a cryptographically secure source (outside the simulation). */
+    readonly bytes: (count: number) => Effect.Effect<Uint8Array>
+  }
+>()("relaymill/domain/ports/Entropy") {}
