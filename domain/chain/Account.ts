@@ -66,7 +66,7 @@ export const toBaseAccount = (account: Account): BaseAccount =>
     ...(account.publicKey && {
       pubKey: {
         typeUrl: SECP256K1_TYPE_URL,
-        value: toBinary(PubKeySchema, create(PubKeySchema, { key: Uint8Array.from(account.publicKey) }))
+        value: toBinary(PubKeySchema, create(PubKeySchema, { key: account.publicKey }))
       }
     })
   })

@@ -36,7 +36,7 @@ export const fromMessage = (message: ServiceMessage): Service => ({
 
 /** The wire message of a record, as a node would answer it. */
 export const toMessage = ({ card, ...service }: Service): ServiceMessage =>
-  create(ServiceSchema, card === undefined ? service : { ...service, metadata: { card: Uint8Array.from(card) } })
+  create(ServiceSchema, card === undefined ? service : { ...service, metadata: { card: card } })
 
 /** Converts the wire message of a difficulty. */
 export const difficultyFromMessage = (message: DifficultyMessage): RelayMiningDifficulty => ({
@@ -48,4 +48,4 @@ export const difficultyFromMessage = (message: DifficultyMessage): RelayMiningDi
 
 /** The wire message of a difficulty. */
 export const difficultyToMessage = (difficulty: RelayMiningDifficulty): DifficultyMessage =>
-  create(RelayMiningDifficultySchema, { ...difficulty, targetHash: Uint8Array.from(difficulty.targetHash) })
+  create(RelayMiningDifficultySchema, difficulty)
