@@ -1,0 +1,12 @@
+/** `Entropy` from Effect's `Random`: repeatable under a seed. For tests and the simulation only. */
+import { Effect, Layer, Random } from "effect"
+import { Entropy } from "../../domain/ports/Entropy.ts"
+
+export const layer = Layer.succeed(Entropy, {
+  bytes: (count) =>
+    Effect.gen(function* () {
+      const bytes = new Uint8Array(count)
+      for (let i = 0; i < count; i++) bytes[i] = yield* Random.nextIntBetween(0, 255)
+      return bytes
+    })
+})

@@ -1,0 +1,60 @@
+/** `Leases` over the shared memory stores: the fence lies beside the supplier's data. */
+import { Clock, Duration, Effect, Layer, Option } from "effect"
+import { Entropy } from "../../domain/ports/Entropy.ts"
+import { type Lease, LeaseLost, Leases } from "../../domain/ports/Leases.ts"
+import { currentFence, living, MemoryStores } from "./MemoryStores.ts"
+
+/** Bytes of a nonce: two acquisitions never share one. */
+const NONCE_BYTES = 16
+
+/** Leases that last `ttl` from acquisition or renewal. */
+export const layerWith = (ttl: Duration.Duration) =>
+  Layer.effect(
+    Leases,
+    Effect.gen(function* () {
+      const stores = yield* MemoryStores
+      const entropy = yield* Entropy
+      const ttlMillis = Duration.toMillis(ttl)
+      const owned = (lease: Lease, now: number) => {
+        const fence = currentFence(stores.supplier(lease.supplier), now)
+        return fence?.nonce === lease.nonce ? fence : undefined
+      }
+      return Leases.of({
+        ttl,
+        acquire: (address, owner) =>
+          Effect.gen(function* () {
+            const nonce = Array.from(yield* entropy.bytes(NONCE_BYTES), (byte) =>
+              byte.toString(16).padStart(2, "0")
+            ).join("")
+            const now = yield* Clock.currentTimeMillis
+            const supplier = stores.supplier(address)
+            if (currentFence(supplier, now) !== undefined) return Option.none<Lease>()
+            supplier.epoch++
+            supplier.fence = { nonce, owner, epoch: supplier.epoch, expiresAt: now + ttlMillis }
+            return Option.some({ supplier: address, nonce, owner, epoch: supplier.epoch })
+          }),
+        renew: (lease) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            const fence = owned(lease, now)
+            if (fence === undefined) {
+              return Effect.fail(new LeaseLost({ supplier: lease.supplier, owner: lease.owner }))
+            }
+            fence.expiresAt = now + ttlMillis
+            return Effect.void
+          }),
+        release: (lease) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            if (owned(lease, now) !== undefined) stores.supplier(lease.supplier).fence = undefined
+          }),
+        announce: (owner) =>
+          Effect.map(
+            Clock.currentTimeMillis,
+            (now) => void stores.replicas.set(owner, { value: true, expiresAt: now + ttlMillis })
+          ),
+        replicas: Effect.map(Clock.currentTimeMillis, (now) => [...living(stores.replicas, now).keys()].sort())
+      })
+    })
+  )
+
+/** Leases of 30 s. */
+export const layer = layerWith(Duration.seconds(30))
