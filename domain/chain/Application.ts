@@ -47,7 +47,7 @@ export const fromMessage = (message: ApplicationMessage): Result.Result<Applicat
       delegateeGatewayAddresses: message.delegateeGatewayAddresses,
       pendingUndelegations: Object.entries(message.pendingUndelegations)
         .map(([height, list]) => ({ sessionEndHeight: BigInt(height), gatewayAddresses: list.gatewayAddresses }))
-        .sort((a, b) => (a.sessionEndHeight < b.sessionEndHeight ? -1 : 1)),
+        .sort(byHeight),
       unstakeSessionEndHeight: message.unstakeSessionEndHeight,
       pendingTransfer: message.pendingTransfer && {
         destinationAddress: message.pendingTransfer.destinationAddress,
@@ -73,10 +73,10 @@ export const toMessage = (application: Application): ApplicationMessage => {
     serviceConfigs: application.serviceIds.map((serviceId) => ({ serviceId })),
     delegateeGatewayAddresses: [...application.delegateeGatewayAddresses],
     pendingUndelegations: Object.fromEntries(
-      application.pendingUndelegations.map((pending) => [
-        pending.sessionEndHeight.toString(),
-        { gatewayAddresses: [...pending.gatewayAddresses] }
-      ])
+      // The chain writes map entries by ascending key.
+      application.pendingUndelegations
+        .toSorted(byHeight)
+        .map((pending) => [pending.sessionEndHeight.toString(), { gatewayAddresses: [...pending.gatewayAddresses] }])
     ),
     unstakeSessionEndHeight: application.unstakeSessionEndHeight,
     serviceConfigHistory: application.serviceConfigHistory.map((update) => ({
@@ -90,3 +90,6 @@ export const toMessage = (application: Application): ApplicationMessage => {
   }
   return create(ApplicationSchema, shape)
 }
+
+const byHeight = (a: PendingUndelegation, b: PendingUndelegation): number =>
+  a.sessionEndHeight < b.sessionEndHeight ? -1 : a.sessionEndHeight > b.sessionEndHeight ? 1 : 0
