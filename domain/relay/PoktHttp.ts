@@ -3,11 +3,10 @@
  * backend's answer becomes. Encoding is deterministic; decoding follows google.golang.org/protobuf, not gogoproto.
  */
 import { Result, Schema } from "effect"
-import { isUtf8 } from "../wire/ByteText.ts"
+import { fromUtf8, isUtf8, textToBytes } from "../wire/ByteText.ts"
 import { decodeMessage, LENGTH_DELIMITED, type ProtoReader } from "../wire/ProtoReader.ts"
 import { encodeMessage, type ProtoWriter } from "../wire/ProtoWriter.ts"
 import type { WireError } from "../wire/WireError.ts"
-import * as HeaderName from "./HeaderName.ts"
 
 /** All values of one header, one for each line, in order. Byte text; UTF-8 by protobuf's rule. */
 export interface HttpHeader {
@@ -55,7 +54,7 @@ export const encodeHttpRequest = (request: HttpRequestPayload): Result.Result<Ui
 export const encodeHttpResponse = (response: HttpResponsePayload): Result.Result<Uint8Array, TextNotUtf8> => {
   const problem = notUtf8(response.headers)
   return problem === undefined
-    ? Result.succeed(encodeMessage(writeResponse, response))
+    ? Result.succeed(encodeMessage(writeHttpResponse, response))
     : Result.fail(new TextNotUtf8({ field: `POKTHTTPResponse.${problem}` }))
 }
 
@@ -72,6 +71,24 @@ export const decodeHttpResponse = (bytes: Uint8Array): Result.Result<HttpRespons
     decodeMessage("POKTHTTPResponse", bytes, readResponse, emptyResponse(), "google"),
     ({ statusCode, headers, body }) => ({ statusCode, headers: headerList(headers), body })
   )
+
+/**
+ * Payload of a relayer's own failure: `statusCode`, `Content-Type: application/json` and the body `{"error": text}`.
+ * `text` is human text.
+ */
+export const encodeHttpError = (statusCode: number, text: string): Uint8Array =>
+  encodeMessage(writeHttpResponse, {
+    statusCode,
+    headers: [{ key: "Content-Type", values: ["application/json"] }],
+    body: textToBytes(fromUtf8(JSON.stringify({ error: text })))
+  })
+
+/** Writes a response whose texts are known to be UTF-8; for `encodeMessage`. */
+export const writeHttpResponse = (writer: ProtoWriter, response: HttpResponsePayload): void => {
+  writer.uint(1, response.statusCode)
+  writeHeaders(writer, response.headers)
+  writer.bytes(3, response.body)
+}
 
 interface HeaderDraft {
   values: Array<string>
@@ -167,12 +184,6 @@ const writeRequest = (writer: ProtoWriter, request: HttpRequestPayload): void =>
   writeHeaders(writer, request.headers)
   writer.text(3, request.url)
   writer.bytes(4, request.body)
-}
-
-const writeResponse = (writer: ProtoWriter, response: HttpResponsePayload): void => {
-  writer.uint(1, response.statusCode)
-  writeHeaders(writer, response.headers)
-  writer.bytes(3, response.body)
 }
 
 const writeHeaders = (writer: ProtoWriter, headers: ReadonlyArray<HttpHeader>): void => {
