@@ -4,25 +4,14 @@
  * Source: poktroll `pkg/crypto/rings/client.go`, `x/application/types/application.go` (GetRingAddresses), `x/shared/types/session.go`.
  */
 import { utf8ToBytes } from "@noble/hashes/utils.js"
+import type { Application } from "../chain/Application.ts"
 import { addressBytesOf, addressOf } from "../keys/Address.ts"
 import { privateKeyFromSecret, publicKeyOf } from "../keys/PrivateKey.ts"
+import { sessionEnd, type SessionGridParams } from "../session/SessionGrid.ts"
 import type { RingSignature } from "./RingSignature.ts"
 
-/** The part of the shared parameters that fixes session ends, in blocks and heights. */
-export interface SessionGridParams {
-  readonly numBlocksPerSession: bigint
-  readonly sessionGridAnchorHeight: bigint
-}
-
 /** The part of an application record that fixes its ring. */
-export interface RingApplication {
-  /** Bech32 address of the application. */
-  readonly address: string
-  /** Gateways delegated to now, bech32. */
-  readonly delegateeGatewayAddresses: ReadonlyArray<string>
-  /** End height of the session in which gateways were removed → those gateways. */
-  readonly pendingUndelegations: ReadonlyMap<bigint, ReadonlyArray<string>>
-}
+export type RingApplication = Pick<Application, "address" | "delegateeGatewayAddresses" | "pendingUndelegations">
 
 const placeholderPrivateKey = privateKeyFromSecret(utf8ToBytes("placeholder_ring_key_for_apps_without_gateways"))
 const placeholderPublicKey = publicKeyOf(placeholderPrivateKey)
@@ -40,17 +29,11 @@ export const PLACEHOLDER = {
 } as const
 
 /**
- * Target height T of a ring: end of the session that `sessionEnd` (as the request states it) lies in on the live grid.
+ * Target height T of a ring: end of the session that `claimedEnd` (the request's session end) lies in on the live grid.
  *
- * T = `sessionEnd` unless the grid was changed since. Before the grid's anchor the grid from height 1 counts; 0 for heights below 1.
+ * T = `claimedEnd` unless the grid was changed since. `params` are the live ones, not those in force at that height.
  */
-export const ringHeight = (params: SessionGridParams, sessionEnd: bigint): bigint => {
-  if (sessionEnd <= 0n) return 0n
-  const blocks = params.numBlocksPerSession
-  const configured = params.sessionGridAnchorHeight
-  const anchor = configured <= 0n || configured > sessionEnd ? 1n : configured
-  return anchor + ((sessionEnd - anchor) / blocks) * blocks + blocks - 1n
-}
+export const ringHeight = (params: SessionGridParams, claimedEnd: bigint): bigint => sessionEnd(params, claimedEnd)
 
 /**
  * Gateways that count at T, sorted as byte strings: every delegatee, and those whose removal took place in the session ending at
@@ -58,8 +41,8 @@ export const ringHeight = (params: SessionGridParams, sessionEnd: bigint): bigin
  */
 export const ringGateways = (application: RingApplication, targetHeight: bigint): ReadonlyArray<string> => {
   const pending = new Set<string>()
-  for (const [removedAt, gateways] of application.pendingUndelegations) {
-    if (removedAt >= targetHeight) for (const gateway of gateways) pending.add(gateway)
+  for (const { sessionEndHeight, gatewayAddresses } of application.pendingUndelegations) {
+    if (sessionEndHeight >= targetHeight) for (const gateway of gatewayAddresses) pending.add(gateway)
   }
   return sortBytes([...application.delegateeGatewayAddresses, ...pending])
 }

@@ -9,6 +9,7 @@ import { hashToCurve } from "./HashToCurve.ts"
 import { type HashToScalar, hashToScalar } from "./HashToScalar.ts"
 import { makeMemberCache, type MemberCache } from "./MemberCache.ts"
 import { type InvalidRingSignature, notAPoint, type RingSignature } from "./RingSignature.ts"
+import { modOrder } from "./Scalar.ts"
 
 /** Length of the signed message in bytes: the signable hash of a relay request. */
 export const MESSAGE_BYTES = 32
@@ -83,12 +84,13 @@ export const check = (
     ring.push(points)
   }
   if (message.length !== MESSAGE_BYTES || ring.length === 0) return Result.succeed(false)
-  let current: bigint | undefined = signature.challenge
+  const first = modOrder(signature.challenge)
+  let current: bigint | undefined = first
   for (const [index, points] of ring.entries()) {
-    current = nextChallenge(message, points, image, signature.scalars[index] ?? 0n, current, hash)
+    current = nextChallenge(message, points, image, modOrder(signature.scalars[index] ?? 0n), current, hash)
     if (current === undefined) return Result.succeed(false)
   }
-  return Result.succeed(current === signature.challenge)
+  return Result.succeed(current === first)
 }
 
 /** What a caller may bring to verification. */

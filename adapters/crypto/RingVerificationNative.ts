@@ -1,0 +1,151 @@
+/**
+ * Ring verification through libsecp256k1, equal to the pure one on every input.
+ *
+ * Per member: L = s·G + c·P in one public key recovery, R = s·H(P) + c·I in two multiplications and an addition, with P, H(P)
+ * and I uncompressed so that no square root is taken. Zero scalars and infinite sums, on which the library throws, are told
+ * apart before; if it throws all the same, the pure verifier decides: a throw never means "invalid".
+ */
+import type { HashToScalar } from "../../domain/ring/HashToScalar.ts"
+import { POINT_BYTES } from "../../domain/ring/CurvePoint.ts"
+import { makeMemberCache, type MemberCache } from "../../domain/ring/MemberCache.ts"
+import type { RingSignature } from "../../domain/ring/RingSignature.ts"
+import { memberPoints, MESSAGE_BYTES, verify, type VerifyRing } from "../../domain/ring/RingVerification.ts"
+import { modOrder, ORDER, SCALAR_BYTES } from "../../domain/ring/Scalar.ts"
+import { nodeHashToScalar } from "./NodeSha256.ts"
+import type { Secp256k1Native } from "./Secp256k1Native.ts"
+
+/** What verification needs of one member. */
+export interface NativeMember {
+  /** P, 65 bytes. */
+  readonly key: Uint8Array
+  /** H(P), 65 bytes. */
+  readonly hashed: Uint8Array
+  /** x(P) mod N, the r of the recovery. */
+  readonly r: bigint
+  /** Recovery id: parity of P, plus 2 if x(P) is not below N. */
+  readonly recovery: number
+}
+
+/** What a caller may choose. */
+export interface RingVerificationNativeOptions {
+  /** Most members kept. */
+  readonly memberCapacity: number
+  readonly hashToScalar?: HashToScalar
+  /** Decides what the library cannot; the pure verifier by default. */
+  readonly fallback?: VerifyRing
+}
+
+/** P and H(P) for the native verifier, kept for at most `capacity` keys. About 300 µs for an unseen key. */
+export const makeNativeMembers = (capacity: number): MemberCache<NativeMember> =>
+  makeMemberCache(capacity, (publicKey) => {
+    const points = memberPoints(publicKey)
+    if (points === undefined) return undefined
+    const { x, y } = points.key.toAffine()
+    return {
+      key: points.key.toBytes(false),
+      hashed: points.hashed.toBytes(false),
+      r: x % ORDER,
+      recovery: Number(y & 1n) + (x >= ORDER ? 2 : 0)
+    }
+  })
+
+/** A verifier over the native library. About 0.23 ms for a ring of two known members, against 4.4 ms in pure code. */
+export const makeRingVerificationNative = (
+  native: Secp256k1Native,
+  options: RingVerificationNativeOptions
+): VerifyRing => {
+  const members = makeNativeMembers(options.memberCapacity)
+  const hash = options.hashToScalar ?? nodeHashToScalar
+  const fallback = options.fallback ?? verify
+  return (message, signature) => {
+    try {
+      return closesRing(native, members, hash, message, signature)
+    } catch {
+      // An undecodable key image, or an edge that the checks below do not know: the pure verifier takes every input.
+      return fallback(message, signature)
+    }
+  }
+}
+
+const closesRing = (
+  native: Secp256k1Native,
+  members: MemberCache<NativeMember>,
+  hash: HashToScalar,
+  message: Uint8Array,
+  signature: RingSignature
+): boolean => {
+  if (message.length !== MESSAGE_BYTES || signature.image.length !== POINT_BYTES) return false
+  if (signature.members.length === 0) return false
+  const image = native.publicKeyConvert(signature.image, false)
+  const ring: Array<NativeMember> = []
+  for (const publicKey of signature.members) {
+    const member = members.get(publicKey)
+    if (member === undefined) return false
+    ring.push(member)
+  }
+  const input = new Uint8Array(MESSAGE_BYTES + 2 * POINT_BYTES)
+  input.set(message)
+  const left = input.subarray(MESSAGE_BYTES, MESSAGE_BYTES + POINT_BYTES)
+  const right = input.subarray(MESSAGE_BYTES + POINT_BYTES)
+  const first = modOrder(signature.challenge)
+  let current: bigint | undefined = first
+  for (const [index, member] of ring.entries()) {
+    const scalar = modOrder(signature.scalars[index] ?? 0n)
+    writeLeft(native, member, scalar, current, left)
+    writeSum(native, product(native, member.hashed, scalar), product(native, image, current), right)
+    current = hash(input)
+    if (current === undefined) return false
+  }
+  return current === first
+}
+
+/**
+ * s·G + c·P. Recovery gives r⁻¹·(S·R − m·G) for the point R with x = r: with R = P, S = c·r and m = −s·r that is the sum wanted.
+ */
+const writeLeft = (
+  native: Secp256k1Native,
+  member: NativeMember,
+  scalar: bigint,
+  challenge: bigint,
+  output: Uint8Array
+): void => {
+  if (scalar !== 0n && challenge !== 0n) {
+    const signature = Buffer.concat([scalarBytes(member.r), scalarBytes((challenge * member.r) % ORDER)])
+    try {
+      native.ecdsaRecover(signature, member.recovery, scalarBytes(ORDER - ((scalar * member.r) % ORDER)), true, output)
+      return
+    } catch {
+      // An infinite sum: only somebody who knows the member's key can make one. The long way below tells.
+    }
+  }
+  const base = scalar === 0n ? undefined : native.publicKeyCreate(scalarBytes(scalar), false)
+  writeSum(native, base, product(native, member.key, challenge), output)
+}
+
+/** scalar·point, 65 bytes; `undefined` is infinity. */
+const product = (native: Secp256k1Native, point: Uint8Array, scalar: bigint): Uint8Array | undefined =>
+  scalar === 0n ? undefined : native.publicKeyTweakMul(point, scalarBytes(scalar), false)
+
+/** Writes the compressed sum of two points of 65 bytes, infinity as `02` and zeros. */
+const writeSum = (
+  native: Secp256k1Native,
+  a: Uint8Array | undefined,
+  b: Uint8Array | undefined,
+  output: Uint8Array
+): void => {
+  if (a !== undefined && b !== undefined && !areOpposite(a, b)) native.publicKeyCombine([a, b], true, output)
+  else if (a !== undefined && b === undefined) native.publicKeyConvert(a, true, output)
+  else if (a === undefined && b !== undefined) native.publicKeyConvert(b, true, output)
+  else output.fill(0).fill(2, 0, 1)
+}
+
+/** Same x, other y: the two points cancel out. */
+const areOpposite = (a: Uint8Array, b: Uint8Array): boolean =>
+  Buffer.compare(a.subarray(1, X_END), b.subarray(1, X_END)) === 0 &&
+  Buffer.compare(a.subarray(X_END), b.subarray(X_END)) !== 0
+
+/** End of the x coordinate in an uncompressed point. */
+const X_END = 1 + SCALAR_BYTES
+
+/** 32 bytes big-endian; Node's hex parser is several times as fast as a loop over a bigint. */
+const scalarBytes = (scalar: bigint): Buffer => Buffer.from(scalar.toString(16).padStart(2 * SCALAR_BYTES, "0"), "hex")

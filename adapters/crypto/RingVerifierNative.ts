@@ -1,0 +1,29 @@
+/** `RingVerifier` through libsecp256k1; in pure code, with one warning, where that is not available. */
+import { Effect, Layer, Result } from "effect"
+import { RingVerifier } from "../../domain/ports/RingVerifier.ts"
+import { DEFAULT_MEMBER_CAPACITY, make as makePure } from "../../domain/ring/RingVerifierPure.ts"
+import { makeRingVerificationNative } from "./RingVerificationNative.ts"
+import { loadSecp256k1Native, type NativeUnavailable, type Secp256k1Native } from "./Secp256k1Native.ts"
+
+/**
+ * A verifier that keeps at most `memberCapacity` members, near 1 KB each.
+ * `native` is the library or why there is none; by default it is loaded here.
+ */
+export const layerWith = (
+  memberCapacity: number,
+  native: Result.Result<Secp256k1Native, NativeUnavailable> = loadSecp256k1Native()
+): Layer.Layer<RingVerifier> =>
+  Layer.effect(
+    RingVerifier,
+    Effect.gen(function* () {
+      if (Result.isFailure(native)) {
+        yield* Effect.logWarning(native.failure.message)
+        return makePure(memberCapacity)
+      }
+      const verify = makeRingVerificationNative(native.success, { memberCapacity })
+      return { verify: (message, signature) => Effect.sync(() => verify(message, signature)) }
+    })
+  )
+
+/** The native verifier with the default capacity. */
+export const layer: Layer.Layer<RingVerifier> = Layer.suspend(() => layerWith(DEFAULT_MEMBER_CAPACITY))

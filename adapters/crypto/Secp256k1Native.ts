@@ -1,0 +1,48 @@
+/**
+ * libsecp256k1 through the npm package `secp256k1`, loaded past the package's entry: that entry falls back to slow pure
+ * JavaScript without saying so. Prebuilt for linux-x64 (glibc and musl), darwin-arm64 and win32-x64; the package is optional.
+ */
+import { createRequire } from "node:module"
+import { Result, Schema } from "effect"
+
+/**
+ * The functions used here. Points go in as 33 or 65 bytes; `compressed` chooses the output, written to `output` if given.
+ * Each throws where the result is no point or scalar (zero scalar, infinite sum, undecodable input).
+ */
+export interface Secp256k1Native {
+  readonly publicKeyConvert: (publicKey: Uint8Array, compressed: boolean, output?: Uint8Array) => Uint8Array
+  readonly publicKeyCreate: (scalar: Uint8Array, compressed: boolean, output?: Uint8Array) => Uint8Array
+  readonly publicKeyTweakMul: (
+    publicKey: Uint8Array,
+    scalar: Uint8Array,
+    compressed: boolean,
+    output?: Uint8Array
+  ) => Uint8Array
+  readonly publicKeyCombine: (publicKeys: Array<Uint8Array>, compressed: boolean, output?: Uint8Array) => Uint8Array
+  readonly ecdsaRecover: (
+    signature: Uint8Array,
+    recovery: number,
+    message: Uint8Array,
+    compressed: boolean,
+    output?: Uint8Array
+  ) => Uint8Array
+  readonly ecdsaSign: (message: Uint8Array, privateKey: Uint8Array) => { readonly signature: Uint8Array }
+}
+
+/** The package is not installed, or has no part for this platform; `cause` is the loader's error. */
+export class NativeUnavailable extends Schema.TaggedError<NativeUnavailable>()("NativeUnavailable", {
+  platform: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return `no native secp256k1 for ${this.platform}: signatures are verified and made in pure code, some 10 times slower`
+  }
+}
+
+/** Loads the native part; repeated calls give the same library. */
+export const loadSecp256k1Native = (): Result.Result<Secp256k1Native, NativeUnavailable> =>
+  Result.try({
+    // The package has no types; the interface above lists what its 5.0 API documents.
+    try: () => createRequire(import.meta.url)("secp256k1/bindings.js") as Secp256k1Native,
+    catch: (cause) => new NativeUnavailable({ platform: `${process.platform}-${process.arch}`, cause })
+  })
