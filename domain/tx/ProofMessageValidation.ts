@@ -87,7 +87,7 @@ const headerError = (header: SessionHeader): string | undefined => {
       return `${serviceIdError(header.serviceId)}: invalid service ID`
     case "session_start_block_height":
       return "sessions can only start at height 1 or greater: invalid block height for session"
-    case "session_end_block_height":
+    default:
       return "session end block height cannot be less than or equal to session start block height: invalid block height for session"
   }
 }
