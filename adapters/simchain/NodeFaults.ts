@@ -1,0 +1,45 @@
+/**
+ * What can go wrong with one node of the simulated chain, as its client sees it. Each node has its own switches, so that
+ * several replicas can disagree about the chain at the same time.
+ */
+
+/** A CheckTx answer that is not the chain's own decision. */
+export interface InjectedRefusal {
+  readonly codespace: string
+  readonly code: number
+  readonly log: string
+}
+
+export interface NodeFaults {
+  /** Blocks that this node is behind. Its view never goes back: a greater lag only delays what it sees next. */
+  readonly lagBlocks: bigint
+  /** The node shows no new block at all until this is false again; its queries go on at the old height. */
+  readonly blocksStalled: boolean
+  /** Every read fails with `ChainUnavailable`: queries, blocks by height, transaction look-ups. */
+  readonly queriesFail: boolean
+  /** Simulation and broadcast fail with `ChainUnavailable` before anything took effect. */
+  readonly txsFail: boolean
+  /** Answers of the next broadcasts, in order; each is used once. The transaction goes nowhere. */
+  readonly refusals: ReadonlyArray<InjectedRefusal>
+  /** So many of the next accepted transactions are forgotten after CheckTx answered 0. */
+  readonly dropAccepted: number
+  /** Whether a forgotten transaction stays in the cache, so that the same bytes are answered with 19. */
+  readonly dropKeepsCache: boolean
+  /** So many of the next broadcasts take full effect, but the answer is lost: `ChainUnavailable`. */
+  readonly loseReplies: number
+  /** Accepted transactions wait at least so many blocks more than needed. */
+  readonly inclusionDelayBlocks: bigint
+}
+
+/** A node without faults. */
+export const noFaults: NodeFaults = {
+  lagBlocks: 0n,
+  blocksStalled: false,
+  queriesFail: false,
+  txsFail: false,
+  refusals: [],
+  dropAccepted: 0,
+  dropKeepsCache: false,
+  loseReplies: 0,
+  inclusionDelayBlocks: 0n
+}
