@@ -80,6 +80,8 @@ export const SessionEvent = Schema.TaggedUnion({
   Expired: { reason: Schema.String, slashed: Upokt, height: Height },
   /** Terminal: the chain dropped the claim at settlement. */
   Discarded: { error: Schema.String, height: Height },
+  /** Terminal: the block in which the claim was settled could not be read, so what became of it is not known here. */
+  SettlementUnknown: { reason: Schema.Literals(["block_pruned", "no_event"]), height: Height },
   /** Terminal: not claimed by choice. */
   Skipped: { reason: SkippedReason, detail: Schema.String, height: Height }
 })

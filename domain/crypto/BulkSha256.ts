@@ -1,0 +1,7 @@
+/** The SHA-256 that bulk hashing uses, chosen once where a process is wired: noble's unless a faster one is provided. */
+import { Context } from "effect"
+import { type Sha256, sha256 } from "./Sha256.ts"
+
+export const BulkSha256 = Context.Reference<Sha256>("relaymill/domain/crypto/BulkSha256", {
+  defaultValue: () => sha256
+})

@@ -1,0 +1,29 @@
+/** The miner: everything between the relay log and the chain, for the suppliers whose keys are held here. */
+import { Effect, type Scope } from "effect"
+import type { Blocks } from "../ports/Blocks.ts"
+import type { Broadcast } from "../ports/Broadcast.ts"
+import type { ChainQuery } from "../ports/ChainQuery.ts"
+import type { ChainTx } from "../ports/ChainTx.ts"
+import type { Leases } from "../ports/Leases.ts"
+import type { SupplierKeys } from "../ports/SupplierKeys.ts"
+import type { SupplierStore } from "../ports/SupplierStore.ts"
+import type { SupplierAddress } from "../protocol/Identifiers.ts"
+
+/** What the miner needs; settings, step tracer and hash function are references with defaults. */
+export type MinerPorts = Blocks | Broadcast | ChainQuery | ChainTx | Leases | SupplierKeys | SupplierStore
+
+/** A running miner. */
+export interface Miner {
+  /** Suppliers owned now, in ascending order. */
+  readonly suppliers: Effect.Effect<ReadonlyArray<SupplierAddress>>
+  /** Commits, checkpoints, then releases the leases. Idempotent; ends within the drain deadline. */
+  readonly drain: Effect.Effect<void>
+}
+
+/** Starts the miner in the present scope. Closing the scope without `drain` stops it at once, as a crash would. */
+export const startMiner: Effect.Effect<Miner, never, MinerPorts | Scope.Scope> = Effect.die("not built yet")
+
+/** Runs the miner until it is interrupted; drains before it ends. */
+export const runMiner: Effect.Effect<never, never, MinerPorts> = Effect.scoped(
+  Effect.flatMap(startMiner, (miner) => Effect.onInterrupt(Effect.never, () => miner.drain))
+)

@@ -1,0 +1,121 @@
+/** Settings of the miner's programs. A field's name carries its unit or its type does; bounds are named where they bind. */
+import { Context, Duration } from "effect"
+import type { GasPrice } from "../tx/TxFee.ts"
+
+/** How relays are folded into tries. */
+export interface IngestSettings {
+  /** Deliveries taken at once. Bounds the relays in memory that are not committed yet. */
+  readonly batchRelays: number
+  /** Longest wait for the first delivery of a batch; a stop is noticed at once all the same. */
+  readonly deliveryWait: Duration.Duration
+  /** Leaves in one commit; a larger part of a batch takes several. */
+  readonly commitLeaves: number
+  /** Bytes of leaves in one commit, beyond the first leaf. */
+  readonly commitBytes: number
+  /** Sessions of one batch that are folded and committed at the same time. */
+  readonly concurrentSessions: number
+  /** Tries kept in memory for one supplier; the least recently used is checkpointed and dropped beyond it. */
+  readonly openTries: number
+  /** Commits with leaves after which a session's inner nodes are stored: bounds what opening has to insert again. */
+  readonly checkpointCommits: number
+  /** Trie nodes in one call to the store. */
+  readonly nodeChunk: number
+  /** First and longest wait after a batch that could not be committed. */
+  readonly retryAfter: Duration.Duration
+  readonly retryAtMost: Duration.Duration
+}
+
+/** How claims and proofs reach the chain. */
+export interface SubmissionSettings {
+  /** Messages of one transaction. */
+  readonly batchMessages: number
+  /** Bytes of the messages of one transaction; nodes accept 749 kB through JSON-RPC. */
+  readonly batchBytes: number
+  /** One claim, one proof for each transaction. */
+  readonly batchClaims: boolean
+  readonly batchProofs: boolean
+  /** Gas limit of a transaction by message; undefined: simulate. */
+  readonly fixedGasPerMessage: bigint | undefined
+  /** Factor on simulated gas. */
+  readonly gasAdjustment: number
+  /** Gas assumed for one claim or proof before one was simulated, and where a simulation cannot run. */
+  readonly claimGas: bigint
+  readonly proofGas: bigint
+  readonly gasPrice: GasPrice
+  /** Expected time between blocks: time-outs of transactions follow from it, nothing else. */
+  readonly blockTime: Duration.Duration
+  /** Longest wait within one block for relays under way before a session that is due is sealed. */
+  readonly sealPatience: Duration.Duration
+  /** Sealing waits this long after the store was away: relayers may announce their spools later than we reconnect. */
+  readonly sealAfterReconnect: Duration.Duration
+  /** Pause between looks at what waits within one block. */
+  readonly recheckEvery: Duration.Duration
+  /** Blocks after its settlement height in which a session's settlement is looked for before it ends as unknown. */
+  readonly settlementPatienceBlocks: bigint
+  /** Blocks for which the events of an ended session are kept. */
+  readonly retentionBlocks: bigint
+}
+
+/** How suppliers are shared with other replicas. */
+export interface FleetSettings {
+  /** Name of this replica, unique among the replicas. */
+  readonly replica: string
+  /** Pause between renewals, announcements and looks at the fair share. Below a third of the lease's life. */
+  readonly renewEvery: Duration.Duration
+  /** The owner stops itself this long before its lease can end. */
+  readonly leaseMargin: Duration.Duration
+  /** A supplier handed over is not taken again for so long. */
+  readonly handOverPause: Duration.Duration
+  /** Longest time for commit, checkpoint and release at a graceful stop. */
+  readonly drainDeadline: Duration.Duration
+}
+
+export interface MinerSettings {
+  readonly ingest: IngestSettings
+  readonly submission: SubmissionSettings
+  readonly fleet: FleetSettings
+}
+
+/** Defaults for a network with blocks of 30 to 60 s; a demo shortens times, a fleet names its replicas. */
+export const defaultMinerSettings: MinerSettings = {
+  ingest: {
+    batchRelays: 1_000,
+    deliveryWait: Duration.seconds(1),
+    commitLeaves: 1_000,
+    commitBytes: 1_048_576,
+    concurrentSessions: 4,
+    openTries: 64,
+    checkpointCommits: 20,
+    nodeChunk: 1_000,
+    retryAfter: Duration.millis(100),
+    retryAtMost: Duration.seconds(5)
+  },
+  submission: {
+    batchMessages: 50,
+    batchBytes: 500_000,
+    batchClaims: true,
+    batchProofs: true,
+    fixedGasPerMessage: undefined,
+    gasAdjustment: 1.7,
+    claimGas: 150_000n,
+    proofGas: 300_000n,
+    gasPrice: { scaled: 1_000_000_000_000n, denom: "upokt" },
+    blockTime: Duration.seconds(30),
+    sealPatience: Duration.seconds(5),
+    sealAfterReconnect: Duration.seconds(5),
+    recheckEvery: Duration.millis(250),
+    settlementPatienceBlocks: 20n,
+    retentionBlocks: 200n
+  },
+  fleet: {
+    replica: "miner",
+    renewEvery: Duration.seconds(5),
+    leaseMargin: Duration.seconds(5),
+    handOverPause: Duration.seconds(60),
+    drainDeadline: Duration.seconds(20)
+  }
+}
+
+export const MinerSettings = Context.Reference<MinerSettings>("relaymill/domain/mining/MinerSettings", {
+  defaultValue: () => defaultMinerSettings
+})
