@@ -8,7 +8,7 @@ export const ROOT_LENGTH = 48
 /** A root that no claim may carry. The message is the chain's, without its code. */
 export class InvalidClaimRoot extends Schema.TaggedError<InvalidClaimRoot>()("InvalidClaimRoot", {
   reason: Schema.Literals(["length", "zero count", "zero sum"]),
-  length: Schema.Number,
+  length: Schema.Int,
   rootHex: Schema.String
 }) {
   override get message(): string {

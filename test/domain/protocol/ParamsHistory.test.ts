@@ -111,7 +111,7 @@ describe("shared params history", () => {
         if (height > 0n) history = change(history, height, fields)
       }
       const last = height + 40n
-      while (height <= last) endBlock()
+      for (let blocks = 0; blocks <= 40; blocks++) endBlock()
 
       let start = 1n
       for (let number = 1n; start <= last; number++) {

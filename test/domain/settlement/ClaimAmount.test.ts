@@ -51,11 +51,11 @@ describe("claims", () => {
       assert.deepStrictEqual(
         Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, String(value)])),
         {
-          numRelays: String(vector.num_relays),
-          numClaimedComputeUnits: String(vector.compute_units),
-          numEstimatedComputeUnits: String(vector.estimated_compute_units),
-          numEstimatedRelays: String(vector.estimated_relays),
-          claimedUpokt: String(vector.claimed_upokt)
+          numRelays: vector.num_relays,
+          numClaimedComputeUnits: vector.compute_units,
+          numEstimatedComputeUnits: vector.estimated_compute_units,
+          numEstimatedRelays: vector.estimated_relays,
+          claimedUpokt: vector.claimed_upokt
         }
       )
     })
