@@ -1,0 +1,93 @@
+/** The `redis` section: address, connections, and the key prefixes that one fleet shares. */
+import { Result, Schema } from "effect"
+import { key, optional, section, type ValueOf, withDefault } from "./ConfigReader.ts"
+import { NonEmptyText } from "./GoScalar.ts"
+import { count, millis, seconds } from "./KeyKinds.ts"
+import { RedisUrl } from "./RedisUrl.ts"
+import { quoteFound, textCodec, type TextCodec } from "./TextCodec.ts"
+
+/** One or more segments of a Redis key. */
+const KeyPrefix: TextCodec<string> = textCodec(
+  Schema.String,
+  (text) =>
+    /^[^\s:{}]+(?::[^\s:{}]+)*$/.test(text)
+      ? Result.succeed(text)
+      : Result.fail(`expected a key prefix without spaces, braces and empty segments, found ${quoteFound(text)}`),
+  (text) => text
+)
+
+/** A key prefix whose empty text means its default. */
+export const keyPrefix = (fallback: string, meaning: string) =>
+  withDefault(fallback, { codec: KeyPrefix, type: "text", unset: (text) => text === "", meaning })
+
+const namespace = section({
+  base: key("base_prefix", keyPrefix("ha", "First segment of every key; relayers and miners of one fleet share it.")),
+  cache: key("cache_prefix", keyPrefix("cache", "Segment of the shared caches.")),
+  events: key("events_prefix", keyPrefix("events", "Segment of the event channels.")),
+  streams: key("streams_prefix", keyPrefix("relays", "Segment of the relay streams.")),
+  miner: key("miner_prefix", keyPrefix("miner", "Segment of the miners' own keys.")),
+  supplier: key("supplier_prefix", keyPrefix("supplier", "Segment of the supplier registry.")),
+  meter: key("meter_prefix", keyPrefix("meter", "Segment of the relay meters.")),
+  params: key("params_prefix", keyPrefix("params", "Segment of chain parameters.")),
+  consumerGroup: key(
+    "consumer_group_prefix",
+    keyPrefix("miners", "The streams' consumer group is `{base_prefix}-{this}`.")
+  )
+})
+
+/** Prefixes of Redis keys, each defaulted on its own. */
+export type RedisNamespace = ValueOf<typeof namespace>
+
+const connection = {
+  address: key(
+    "url",
+    withDefault("redis://localhost:6379", {
+      codec: RedisUrl,
+      type: "`redis://`, `rediss://`, `redis-sentinel://…/master?db=N` or `redis-cluster://` URL",
+      meaning: "Where Redis is; the last two take several hosts separated by commas. Secret. `--redis-url` overrides it."
+    })
+  ),
+  poolSize: key(
+    "pool_size",
+    count({ fallback: "50", most: 100_000, unset: "zero" }, "Most connections. At least suppliers + 20 is advised.")
+  ),
+  minIdleConnections: key(
+    "min_idle_conns",
+    count({ fallback: "0", least: 0, most: 100_000 }, "Connections kept open while idle.")
+  ),
+  poolTimeout: key(
+    "pool_timeout_seconds",
+    seconds({ fallback: "4", unset: "zero" }, "Longest wait for a free connection.")
+  ),
+  idleTimeout: key(
+    "conn_max_idle_time_seconds",
+    seconds({ fallback: "300", unset: "zero" }, "A connection idle for longer is closed.")
+  ),
+  namespace: key("namespace", namespace)
+}
+
+/** Keys of the other process, which a shared file may carry. */
+const minersOnly = (name: string) =>
+  name === "consumer_name" || name === "claim_idle_timeout_ms" ? "the miner's key, without effect on a relayer" : undefined
+
+/** `redis` of the relayer. */
+export const relayerRedis = section(connection, { foreign: minersOnly })
+export type RedisConfig = ValueOf<typeof relayerRedis>
+
+/** `redis` of the miner: adds its place among the consumers of the streams. */
+export const minerRedis = section({
+  ...connection,
+  consumerName: key(
+    "consumer_name",
+    optional({
+      codec: NonEmptyText,
+      type: "text",
+      meaning: "This process among the streams' consumers and the lease owners; left out: `miner-{hostname}-{pid}`."
+    })
+  ),
+  claimIdle: key(
+    "claim_idle_timeout_ms",
+    millis({ fallback: "60000", unset: "below one" }, "Entries pending for longer at a consumer without lease are taken over.")
+  )
+})
+export type MinerRedisConfig = ValueOf<typeof minerRedis>
