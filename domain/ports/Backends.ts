@@ -1,6 +1,7 @@
 /** The operator's nodes that answer relays. Selection, health, circuit breaking and retries are the adapter's. */
 import { Context, type Effect, Schema } from "effect"
 import type { ServiceId } from "../protocol/Identifiers.ts"
+import type { BackendAnswer } from "../relay/BackendAnswer.ts"
 import type { HttpRequestPayload } from "../relay/PoktHttp.ts"
 
 /** Transport a service is reached by; the field's names as in supplier stakes and configuration. */
@@ -17,16 +18,6 @@ export interface BackendRequest {
   readonly outerHeaders: Readonly<Record<string, string>>
   readonly supplier: string
   readonly application: string
-}
-
-/** A whole answer. */
-export interface BackendAnswer {
-  /** HTTP status, 100–999; redirects are answers. */
-  readonly status: number
-  /** Name and value of each received header line, in order; one char for each byte. */
-  readonly headers: ReadonlyArray<readonly [name: string, value: string]>
-  /** Body, gunzipped when it came with `Content-Encoding: gzip`; bounded by the service's limit. */
-  readonly body: Uint8Array
 }
 
 /**
@@ -49,7 +40,7 @@ export class BackendFailed extends Schema.TaggedError<BackendFailed>()("BackendF
 export class Backends extends Context.Service<
   Backends,
   {
-    /** Forwards and reads the whole answer. Interruption cancels the call. */
+    /** Forwards and reads the whole answer, bounded by the service's limit. Redirects are answers. Interruption cancels the call. */
     readonly forward: (request: BackendRequest) => Effect.Effect<BackendAnswer, BackendFailed>
     /** Whether at least one backend is healthy now. No I/O. */
     readonly isHealthy: (service: ServiceId, rpcType: RpcType) => Effect.Effect<boolean>
