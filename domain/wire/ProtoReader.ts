@@ -88,7 +88,7 @@ export class ProtoReader {
 
   /**
    * Whether the field just met has this wire type. If not, `gogo` fails and `google` skips the field.
-   * The typed reads below call it themselves.
+   * The typed reads below call it themselves; where meeting the field already has an effect, ask first.
    */
   expect(name: string, wireType: number): boolean {
     if (this.wireType === wireType) return true

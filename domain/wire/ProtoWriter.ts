@@ -21,7 +21,7 @@ export class ProtoWriter {
     this.buffer = new Uint8Array(initialBytes)
   }
 
-  /** uint64 or uint32, 0 omitted. A bigint is cut to 64 bits; a number must be an integer from 0 to 2^53 - 1. */
+  /** uint64 or uint32, 0 omitted. A bigint must fit 64 bits; a number must be an integer from 0 to 2^53 - 1. */
   uint(field: number, value: bigint | number): void {
     if (typeof value === "number") {
       if (value === 0) return
