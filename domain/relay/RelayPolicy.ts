@@ -35,6 +35,8 @@ export interface RelayPolicy {
     readonly factors: ReadonlyMap<string, Decimal>
     readonly defaultFactor: Decimal | undefined
   }
+  /** Relays served at the same time; one more is refused. Bounds memory: each holds its body and its answer. */
+  readonly maxInFlight: number
   /** Longest wait for a block when a session starts at the height after ours. */
   readonly nextBlockWait: Duration.Duration
   /** Longest wait for the log; then the relay goes to the spool. */
@@ -53,6 +55,7 @@ export const defaultRelayPolicy: RelayPolicy = {
   services: new Map(),
   maxBodyBytes: 10_485_760,
   meter: { enabled: true, failBehavior: "open", factors: new Map(), defaultFactor: undefined },
+  maxInFlight: 10_000,
   nextBlockWait: Duration.seconds(5),
   appendTimeout: Duration.millis(250),
   seenPerSession: 1_000_000,

@@ -9,7 +9,7 @@ import { SupplierKeys } from "../ports/SupplierKeys.ts"
 import { SupplierAddress } from "../protocol/Identifiers.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { fromUtf8, textToBytes } from "../wire/ByteText.ts"
-import { AdmitRelay, type RelayInput } from "./AdmitRelay.ts"
+import { AdmitRelay, refuserFor, type RelayInput } from "./AdmitRelay.ts"
 import { CompleteRelay, meanwhile } from "./CompleteRelay.ts"
 import { encodeHttpError } from "./PoktHttp.ts"
 import { RecordRelay } from "./RecordRelay.ts"
@@ -79,6 +79,7 @@ export class ServeRelay extends Context.Service<
         const blocks = yield* Blocks
         const policy = yield* RelayPolicyRef
         const { step } = yield* StepTracer
+        let inFlight = 0
         const budget = new RefusalBudget(policy.refusalBurst, policy.refusalsPerSecond)
         const rejections = new Map(
           (Object.keys(refusals) as Array<RefusalCause>).map((reason) => [
@@ -90,6 +91,9 @@ export class ServeRelay extends Context.Service<
 
         const answer = Effect.fnUntraced(function* (call: RelayCall) {
           const relay = yield* admit.read(call)
+          if (inFlight > policy.maxInFlight) {
+            return yield* refuserFor(relay.header, relay.supplier, false)("at_limit", `${inFlight} relays in flight`)
+          }
           const backend = completion.call(relay, call.headers)
           const done = yield* relay.service.validation === "optimistic"
             ? meanwhile(backend, admit.verify(relay), completion.complete)
@@ -134,14 +138,20 @@ export class ServeRelay extends Context.Service<
 
         return ServeRelay.of({
           serve: (call) =>
-            step("ServeRelay")(answer(call)).pipe(
-              Effect.catch((refused) => refuse(refused, call.peer)),
-              Effect.catchCauseIf(
-                (cause) => Cause.hasDies(cause) && !Cause.hasInterrupts(cause),
-                (cause) =>
-                  Effect.as(Effect.logError("relay failed by a defect", cause), plainRefusal("defect", undefined))
+            Effect.suspend(() => {
+              inFlight++
+              return Effect.ensuring(
+                step("ServeRelay")(answer(call)).pipe(
+                  Effect.catch((refused) => refuse(refused, call.peer)),
+                  Effect.catchCauseIf(
+                    (cause) => Cause.hasDies(cause) && !Cause.hasInterrupts(cause),
+                    (cause) =>
+                      Effect.as(Effect.logError("relay failed by a defect", cause), plainRefusal("defect", undefined))
+                  )
+                ),
+                Effect.sync(() => void inFlight--)
               )
-            ),
+            }),
           keepHouse: Effect.all(
             [
               recorder.keepReplaying,

@@ -1,0 +1,117 @@
+/** One HTTP request to one backend through an undici pool: whole answer, bounded, cancelled by interruption. */
+import { promisify } from "node:util"
+import { gunzip } from "node:zlib"
+import { Effect, Schema } from "effect"
+import type { Dispatcher, Pool } from "undici"
+import { type BackendAnswer, type HeaderLine, isGzip } from "../../domain/relay/BackendAnswer.ts"
+
+/** Why one exchange failed. `not_sent`: no byte of the request reached the backend, so another may be asked. */
+export class ExchangeFailed extends Schema.TaggedError<ExchangeFailed>()("ExchangeFailed", {
+  reason: Schema.Literals(["not_sent", "unreachable", "too_large"]),
+  cause: Schema.Defect()
+}) {}
+
+export interface ExchangeRequest {
+  readonly method: string
+  readonly path: string
+  /** Name and value, alternating. */
+  readonly headers: Array<string>
+  readonly body: Uint8Array
+}
+
+/** Sends and reads the whole answer of at most `maxBytes`; gzip that was not asked for is undone. */
+export const exchange = (
+  pool: Pool,
+  request: ExchangeRequest,
+  maxBytes: number
+): Effect.Effect<BackendAnswer, ExchangeFailed> =>
+  Effect.flatMap(dispatch(pool, request, maxBytes), (answer) =>
+    isGzip(answer.rawHeaders) ? gunzipped(answer, maxBytes) : Effect.succeed(answer)
+  )
+
+const dispatch = (
+  pool: Pool,
+  request: ExchangeRequest,
+  maxBytes: number
+): Effect.Effect<BackendAnswer, ExchangeFailed> =>
+  Effect.callback<BackendAnswer, ExchangeFailed>((resume) => {
+    let running: Dispatcher.DispatchController | undefined
+    let cancelled = false
+    let sent = false
+    let tooLarge = false
+    let status = 0
+    let rawHeaders: ReadonlyArray<HeaderLine> = []
+    const chunks: Array<Buffer> = []
+    let length = 0
+    pool.dispatch(
+      {
+        method: request.method, // any token is a method; undici refuses what is none
+        path: request.path,
+        headers: request.headers,
+        body: request.body.length === 0 ? null : request.body
+      },
+      {
+        onRequestStart: (controller) => {
+          running = controller
+          if (cancelled) controller.abort(new Error("the relay was given up"))
+          sent = true
+        },
+        onResponseStart: (controller, statusCode) => {
+          status = statusCode
+          rawHeaders = headerLines(controller.rawHeaders)
+          chunks.length = 0
+          length = 0
+        },
+        onResponseData: (controller, chunk) => {
+          length += chunk.length
+          if (length > maxBytes) {
+            tooLarge = true
+            controller.abort(new Error("the answer is too large"))
+          } else chunks.push(chunk)
+        },
+        onResponseEnd: () => {
+          const [only] = chunks
+          const body = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)
+          resume(Effect.succeed({ status, rawHeaders, body, gunzipped: false }))
+        },
+        onResponseError: (_, cause) =>
+          resume(
+            Effect.fail(
+              new ExchangeFailed({ reason: tooLarge ? "too_large" : sent ? "unreachable" : "not_sent", cause })
+            )
+          )
+      }
+    )
+    return Effect.sync(() => {
+      cancelled = true
+      running?.abort(new Error("the relay was given up"))
+    })
+  })
+
+/** Header lines as received; undici hands HTTP/1.1 headers over as name, value, name, value. */
+const headerLines = (raw: Dispatcher.DispatchController["rawHeaders"]): ReadonlyArray<HeaderLine> => {
+  const lines: Array<HeaderLine> = []
+  if (Array.isArray(raw)) {
+    for (let i = 0; i + 1 < raw.length; i += 2) lines.push([latin1(raw[i]), latin1(raw[i + 1])])
+  } else {
+    for (const [name, values] of Object.entries(raw ?? {})) {
+      for (const value of Array.isArray(values) ? values : [values ?? ""]) lines.push([name, value])
+    }
+  }
+  return lines
+}
+
+const latin1 = (value: Buffer | string | undefined): string =>
+  typeof value === "string" ? value : (value?.toString("latin1") ?? "")
+
+const gunzipAsync = promisify(gunzip)
+
+/** A body that is no gzip after all is kept as it came; one that would grow beyond the limit is too large. */
+const gunzipped = (answer: BackendAnswer, maxBytes: number): Effect.Effect<BackendAnswer, ExchangeFailed> =>
+  Effect.tryPromise({
+    try: () => gunzipAsync(answer.body, { maxOutputLength: maxBytes }),
+    catch: (cause) => new ExchangeFailed({ reason: "too_large", cause })
+  }).pipe(
+    Effect.map((body) => ({ ...answer, body, gunzipped: true })),
+    Effect.catch((failed) => (failed.cause instanceof RangeError ? Effect.fail(failed) : Effect.succeed(answer)))
+  )
