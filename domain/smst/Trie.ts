@@ -104,7 +104,8 @@ const digestKey = (digest: Uint8Array): string => {
 
 /** A trie. After a commit that the store refused, drop it and open a new one from the last stored root. */
 export class Trie {
-  readonly #sha256: Sha256
+  /** The hash function of this trie. */
+  readonly sha256: Sha256
   readonly #hash: InnerHash
   readonly #arena = new NodeArena()
   #root = 0
@@ -125,7 +126,7 @@ export class Trie {
   readonly #awaited = new Map<string, Array<number>>()
 
   private constructor(sha256: Sha256) {
-    this.#sha256 = sha256
+    this.sha256 = sha256
     this.#hash = new InnerHash(sha256)
   }
 
@@ -207,7 +208,7 @@ export class Trie {
     const key = digestKey(digest)
     const slots = this.#awaited.get(key)
     if (slots === undefined) return Result.void
-    const read = readNode(digest, encoding, this.#sha256)
+    const read = readNode(digest, encoding, this.sha256)
     if (Result.isFailure(read)) return Result.fail(read.failure)
     const arena = this.#arena
     const node = read.success
@@ -250,7 +251,7 @@ export class Trie {
 
   /** Inserts or replaces one leaf. Its encoding is kept for the next commit. */
   update(key: Uint8Array, value: Uint8Array, weight: bigint): Result.Result<LeafOutcome, UnresolvedNode> {
-    const encoding = encodeLeaf(pathOf(key, this.#sha256), value, weight)
+    const encoding = encodeLeaf(pathOf(key, this.sha256), value, weight)
     return Result.map(this.#insertEncoded([encoding], false), firstOutcome)
   }
 
@@ -260,7 +261,7 @@ export class Trie {
    */
   insertBatch(leaves: ReadonlyArray<BatchLeaf>): Result.Result<BatchInsertion, UnresolvedNode> {
     return this.#insertEncoded(
-      leaves.map((leaf) => encodeLeaf(leaf.path ?? pathOf(leaf.key, this.#sha256), leaf.value, leaf.weight)),
+      leaves.map((leaf) => encodeLeaf(leaf.path ?? pathOf(leaf.key, this.sha256), leaf.value, leaf.weight)),
       true
     )
   }
@@ -289,7 +290,7 @@ export class Trie {
 
   /** Removes the leaf of a key. The miner never deletes: one-armed inner nodes that stay can make a proof impossible. */
   delete(key: Uint8Array): Result.Result<void, KeyNotFound | UnresolvedNode> {
-    const path = pathOf(key, this.#sha256)
+    const path = pathOf(key, this.sha256)
     const found = this.#descend(path, true)
     if (this.#arena.kind(found) === STUB) return Result.fail(this.#unresolvedAt(found))
     if (!this.#isLeafOf(found, path)) return Result.fail(new KeyNotFound({ key }))
@@ -364,8 +365,10 @@ export class Trie {
     return this.#arena.digest(slot)
   }
 
-  /** Encoding of the inner node or extension in a slot. */
-  encodingAt(slot: number): Uint8Array {
+  /** Encoding of the node in a slot, or undefined if only the store has it: a stub, or a leaf that was handed out. */
+  encodingAt(slot: number): Uint8Array | undefined {
+    const kind = this.#arena.kind(slot)
+    if (kind !== INNER && kind !== EXTENSION) return this.#encodings.get(slot)
     this.#budget = Number.POSITIVE_INFINITY
     this.#computeDigest(slot)
     return this.#encode(slot)
@@ -477,7 +480,7 @@ export class Trie {
       const encoding = encodings[index]
       if (encoding === undefined) continue
       const slot = arena.allocate(LEAF)
-      arena.setLeaf(slot, encoding, this.#sha256(encoding))
+      arena.setLeaf(slot, encoding, this.sha256(encoding))
       if (last !== EMPTY && arena.firstDifference(last, slot, 0) === PATH_BITS) {
         if (arena.digestsEqual(last, slot)) {
           batch.outcomes[index] = "duplicate"
