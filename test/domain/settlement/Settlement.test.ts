@@ -58,6 +58,8 @@ describe("claim cap", () => {
     assert.strictEqual(settled(2n), 809n) // ⌊(500 + 390) / 1.1⌋
     const small = aBudget({ claimCount: 10n, settlingAmounts: [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n, 1_000n] })
     assert.strictEqual(capClaim(small, 1_000n, { inflation, bonusMultiplier: 3n }).settledUpokt, 272n) // ⌊300 / 1.1⌋
+    assert.strictEqual(capClaim(small, 1_000n, { inflation, bonusMultiplier: 9n }).settledUpokt, 818n) // ⌊900 / 1.1⌋
+    assert.strictEqual(capClaim(small, 1_000n, { inflation, bonusMultiplier: 99n }).settledUpokt, 909n) // ⌊1000 / 1.1⌋
   })
 
   it.prop(
