@@ -2,7 +2,18 @@
 import { Duration, Option } from "effect"
 import type { RpcType } from "../../domain/ports/Backends.ts"
 import { type BackendEndpoint, backendUrl, endpointIdentity, endpointName } from "./BackendUrl.ts"
-import { joinPlace, key, kindOf, listOf, mapOf, optional, type Reader, required, section, type ValueOf } from "./ConfigReader.ts"
+import {
+  joinPlace,
+  key,
+  kindOf,
+  listOf,
+  mapOf,
+  optional,
+  type Reader,
+  required,
+  section,
+  type ValueOf
+} from "./ConfigReader.ts"
 import type { Findings } from "./Findings.ts"
 import { NonEmptyText, oneOf, wholeNumber } from "./GoScalar.ts"
 import { count, flag, seconds, word } from "./KeyKinds.ts"
@@ -31,7 +42,11 @@ const authentication = section(
 const headers = (meaning: string) =>
   mapOf(
     () =>
-      required("write the header's value, or remove it", { codec: SecretText, type: "text", meaning: `${meaning} Secret.` }),
+      required("write the header's value, or remove it", {
+        codec: SecretText,
+        type: "text",
+        meaning: `${meaning} Secret.`
+      }),
     {
       placeholder: "<name>",
       kind: "header names",
@@ -47,7 +62,11 @@ const healthCheck = section({
   enabled: key("enabled", flag(false, "Probe each backend of the pool.")),
   endpoint: key(
     "endpoint",
-    optional({ codec: NonEmptyText, type: "path", meaning: "Path that is asked; required if enabled without `base_path`." })
+    optional({
+      codec: NonEmptyText,
+      type: "path",
+      meaning: "Path that is asked; required if enabled without `base_path`."
+    })
   ),
   interval: key(
     "interval_seconds",
@@ -62,7 +81,10 @@ const healthCheck = section({
       meaning: "Failures in a row that take a backend out: of probes (default 3), and of traffic (default 5)."
     })
   ),
-  healthyThreshold: key("healthy_threshold", count({ fallback: "2", unset: "zero" }, "Successes in a row that bring it back.")),
+  healthyThreshold: key(
+    "healthy_threshold",
+    count({ fallback: "2", unset: "zero" }, "Successes in a row that bring it back.")
+  ),
   method: key(
     "method",
     word(["GET", "POST", "HEAD", "PUT", "OPTIONS"], "GET", "HTTP method.", { get: "GET", post: "POST", head: "HEAD" })
@@ -72,7 +94,10 @@ const healthCheck = section({
     "content_type",
     optional({ codec: NonEmptyText, type: "text", meaning: "Left out: JSON if the body starts with `{` or `[`." })
   ),
-  expectedBody: key("expected_body", optional({ codec: NonEmptyText, type: "text", meaning: "Text the answer must contain." })),
+  expectedBody: key(
+    "expected_body",
+    optional({ codec: NonEmptyText, type: "text", meaning: "Text the answer must contain." })
+  ),
   expectedStatus: key(
     "expected_status",
     listOf(
@@ -106,19 +131,27 @@ const endpointItem = (transport: RpcType): Reader<BackendEndpoint> => {
         : Option.map(plain.read(node, place, findings), (url) => ({ name: endpointName(url), url })),
     rows: (place) => [
       ...plain.rows(place),
-      ...named.rows(place).map((row) => (row.place.endsWith(".url") ? { ...row, meaning: "URL of a named backend. Secret." } : row))
+      ...named
+        .rows(place)
+        .map((row) => (row.place.endsWith(".url") ? { ...row, meaning: "URL of a named backend. Secret." } : row))
     ]
   }
 }
 
 /** Notes endpoints that appear twice in a pool, by address or by name. */
-const noteDuplicates = (endpoints: ReadonlyArray<BackendEndpoint>, place: string, node: YamlNode | undefined, findings: Findings) => {
+const noteDuplicates = (
+  endpoints: ReadonlyArray<BackendEndpoint>,
+  place: string,
+  node: YamlNode | undefined,
+  findings: Findings
+) => {
   const addresses = new Set<string>()
   const names = new Set<string>()
   for (const { name, url } of endpoints) {
     const identity = endpointIdentity(url)
     if (addresses.has(identity)) findings.problem(place, node, `the backend ${name} is listed twice; remove one`)
-    else if (names.has(name)) findings.problem(place, node, `two backends are named ${JSON.stringify(name)}; give each its own name`)
+    else if (names.has(name))
+      findings.problem(place, node, `two backends are named ${JSON.stringify(name)}; give each its own name`)
     addresses.add(identity)
     names.add(name)
   }
@@ -129,12 +162,20 @@ const keysOf = (transport: RpcType) =>
     {
       url: key(
         "url",
-        optional({ codec: backendUrl(transport), type: "URL; for grpc also `host:port`", meaning: "The one backend. Secret." })
+        optional({
+          codec: backendUrl(transport),
+          type: "URL; for grpc also `host:port`",
+          meaning: "The one backend. Secret."
+        })
       ),
       urls: key("urls", listOf(endpointItem(transport), "backend URLs")),
       basePath: key(
         "base_path",
-        optional({ codec: NonEmptyText, type: "path", meaning: "Put before each request's path, instead of the URL's own path." })
+        optional({
+          codec: NonEmptyText,
+          type: "path",
+          meaning: "Put before each request's path, instead of the URL's own path."
+        })
       ),
       loadBalancing: key(
         "load_balancing",
@@ -165,10 +206,18 @@ const keysOf = (transport: RpcType) =>
         const at = joinPlace(place, "health_check")
         const checkNode = node?.entries.get("health_check")
         if (check.endpoint === undefined && value.basePath === undefined) {
-          findings.problem(joinPlace(at, "endpoint"), checkNode, "is required when the check is enabled; write the path to ask, such as /health")
+          findings.problem(
+            joinPlace(at, "endpoint"),
+            checkNode,
+            "is required when the check is enabled; write the path to ask, such as /health"
+          )
         }
         if (Duration.isZero(check.interval)) {
-          findings.problem(joinPlace(at, "interval_seconds"), checkNode, "is required when the check is enabled; write for example 10")
+          findings.problem(
+            joinPlace(at, "interval_seconds"),
+            checkNode,
+            "is required when the check is enabled; write for example 10"
+          )
         }
       }
     }
@@ -202,7 +251,11 @@ export const backend = (transport: RpcType): Reader<BackendConfig> => {
   return {
     read: (node, place, findings) => {
       if (node?.kind === "scalar") {
-        findings.problem(place, node, `expected a mapping of keys, found ${kindOf(node)}; write the URL below it as url: …`)
+        findings.problem(
+          place,
+          node,
+          `expected a mapping of keys, found ${kindOf(node)}; write the URL below it as url: …`
+        )
         return Option.none()
       }
       return Option.map(reader.read(node, place, findings), ({ url, urls, ...rest }) => ({

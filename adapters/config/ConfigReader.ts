@@ -61,7 +61,7 @@ export const withDefault = <A>(fallback: string, spec: KeySpec<A>): Reader<A> =>
 /** A key that may be left out; an empty text counts as left out. */
 export const optional = <A>(spec: KeySpec<A>): Reader<A | undefined> => ({
   read: (node, place, findings) =>
-    isAbsent(node)
+    isAbsent(node) || (node.kind === "scalar" && spec.unset?.(node.text) === true)
       ? Option.some(undefined)
       : Option.orElse(readScalar(spec, node, place, findings), () => Option.some(undefined)),
   rows: (place) => [row(place, spec, "")]
@@ -82,7 +82,11 @@ export const listOf = <A>(item: Reader<A>, itemKind: string): Reader<ReadonlyArr
   read: (node, place, findings) => {
     if (node === undefined || node.kind === "null") return Option.some([])
     if (node.kind !== "list") {
-      findings.problem(place, node, `expected a list of ${itemKind}, found ${kindOf(node)}; write each on a line starting with "- "`)
+      findings.problem(
+        place,
+        node,
+        `expected a list of ${itemKind}, found ${kindOf(node)}; write each on a line starting with "- "`
+      )
       return Option.some([])
     }
     return Option.some(
@@ -140,12 +144,7 @@ export interface SectionRules<A> {
   /** Keys that are accepted without effect: name to the sentence of the warning. */
   readonly ignored?: Readonly<Record<string, string>>
   /** Rules over several keys. Runs on whatever could be read. */
-  readonly check?: (
-    value: Partial<A>,
-    place: string,
-    node: YamlMapping | undefined,
-    findings: Findings
-  ) => void
+  readonly check?: (value: Partial<A>, place: string, node: YamlMapping | undefined, findings: Findings) => void
   /** Sentence for a key that is not known here but elsewhere, or undefined. */
   readonly foreign?: (name: string) => string | undefined
 }
@@ -157,7 +156,11 @@ export const section = <F extends Fields>(fields: F, rules: SectionRules<Section
   return {
     read: (node, place, findings) => {
       if (node !== undefined && node.kind !== "null" && node.kind !== "mapping") {
-        findings.problem(place, node, `expected a mapping of keys, found ${kindOf(node)}; write its keys indented below it`)
+        findings.problem(
+          place,
+          node,
+          `expected a mapping of keys, found ${kindOf(node)}; write its keys indented below it`
+        )
         return Option.none()
       }
       const mapping = node?.kind === "mapping" ? node : undefined
@@ -205,7 +208,13 @@ export const isAbsent = (node: YamlNode | undefined): node is undefined | Extrac
 
 /** `a list`, for sentences. */
 export const kindOf = (node: YamlNode): string =>
-  node.kind === "list" ? "a list" : node.kind === "mapping" ? "a mapping" : node.kind === "null" ? "nothing" : "a single value"
+  node.kind === "list"
+    ? "a list"
+    : node.kind === "mapping"
+      ? "a mapping"
+      : node.kind === "null"
+        ? "nothing"
+        : "a single value"
 
 /** `unset` for numbers where zero means the default. */
 export const zero = (text: string): boolean => text === "0"
@@ -218,7 +227,10 @@ export const decodeText = <A>(codec: TextCodec<A>, text: string): Result.Result<
   Result.mapError(Schema.decodeResult(codec)(text), (error) => sentenceOf(error.issue))
 
 const issues = SchemaIssue.makeFormatterStandardSchemaV1()
-const sentenceOf = (issue: SchemaIssue.Issue): string => issues(issue).issues.map((each) => each.message).join("; ")
+const sentenceOf = (issue: SchemaIssue.Issue): string =>
+  issues(issue)
+    .issues.map((each) => each.message)
+    .join("; ")
 
 const readScalar = <A>(
   spec: KeySpec<A>,
@@ -228,12 +240,17 @@ const readScalar = <A>(
   fallback?: string
 ): Option.Option<A> => {
   if (node.kind !== "scalar") {
-    findings.problem(place, node, `expected a single value, found ${kindOf(node)}; write it on the same line as its key`)
+    findings.problem(
+      place,
+      node,
+      `expected a single value, found ${kindOf(node)}; write it on the same line as its key`
+    )
     return Option.none()
   }
   const decoded = decodeText(spec.codec, node.text)
   if (Result.isFailure(decoded)) {
-    const remedy = fallback === undefined || decoded.failure.includes(";") ? "" : `; leave the key out for the default, ${fallback}`
+    const remedy =
+      fallback === undefined || decoded.failure.includes(";") ? "" : `; leave the key out for the default, ${fallback}`
     findings.problem(place, node, `${decoded.failure}${remedy}`)
     return Option.none()
   }

@@ -7,7 +7,12 @@ import type { YamlNode } from "./YamlSource.ts"
 export class Findings {
   readonly problems: Array<ConfigFinding> = []
   readonly warnings: Array<ConfigFinding> = []
-  readonly references: Array<{ readonly kind: string; readonly name: string; readonly place: string; readonly node: YamlNode }> = []
+  readonly references: Array<{
+    readonly kind: string
+    readonly name: string
+    readonly place: string
+    readonly node: YamlNode
+  }> = []
 
   problem(place: string, node: YamlNode | undefined, sentence: string): void {
     this.problems.push(finding(place, node, sentence))
@@ -34,5 +39,8 @@ export class Findings {
   }
 }
 
-const finding = (place: string, node: YamlNode | undefined, sentence: string): ConfigFinding =>
-  node === undefined ? { place, sentence } : { place, line: node.line, sentence }
+const finding = (place: string, node: YamlNode | undefined, sentence: string): ConfigFinding => {
+  if (node === undefined) return { place, sentence }
+  if (node.kind === "scalar" && node.flag !== undefined) return { place: node.flag, sentence }
+  return { place, line: node.line, sentence }
+}

@@ -57,8 +57,7 @@ export const wholeSeconds = (least: number, most = MAX_SECONDS): TextCodec<Durat
 export const wholeMillis = (least: number, most = MAX_SECONDS * 1000): TextCodec<Duration.Duration> =>
   textCodec(
     Schema.Duration,
-    (text) =>
-      Result.map(readWhole(text, { least, most, unit: "milliseconds" }), (n) => Duration.millis(Number(n))),
+    (text) => Result.map(readWhole(text, { least, most, unit: "milliseconds" }), (n) => Duration.millis(Number(n))),
     (duration) => String(Duration.toMillis(duration))
   )
 
@@ -113,7 +112,10 @@ const readWhole = (text: string, range: WholeRange): Result.Result<bigint, strin
   const value = parseWhole(text)
   if (value !== undefined && value >= BigInt(range.least) && value <= BigInt(most)) return Result.succeed(value)
   const unit = range.unit === undefined ? "" : ` of ${range.unit}`
-  const bounds = range.most === undefined || range.most >= MAX_SECONDS ? `of at least ${range.least}` : `from ${range.least} to ${most}`
+  const bounds =
+    range.most === undefined || range.most >= MAX_SECONDS
+      ? `of at least ${range.least}`
+      : `from ${range.least} to ${most}`
   return Result.fail(`expected a whole number${unit} ${bounds}, found ${quoteFound(text)}`)
 }
 
@@ -124,6 +126,7 @@ const parseWhole = (text: string): bigint | undefined => {
   let value: bigint | undefined
   if (/^0[0-7]+$/.test(digits)) value = BigInt(`0o${digits.slice(1)}`)
   else if (/^(?:\d+|0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+)$/.test(digits)) value = BigInt(digits)
-  else if (/^\d+(?:\.\d*)?(?:[eE]\+?\d{1,2})?$/.test(digits) && Number.isSafeInteger(Number(digits))) value = BigInt(Number(digits))
+  else if (/^\d+(?:\.\d*)?(?:[eE]\+?\d{1,2})?$/.test(digits) && Number.isSafeInteger(Number(digits)))
+    value = BigInt(Number(digits))
   return value === undefined ? undefined : sign === "-" ? -value : value
 }

@@ -6,12 +6,18 @@ import { count, flag, seconds } from "./KeyKinds.ts"
 /** `http_transport`: what applies where no profile says otherwise. Zero means the default. */
 export const httpTransport = section(
   {
-    maxIdleConnections: key("max_idle_conns", count({ fallback: "500", unset: "zero" }, "Idle connections over all backends.")),
+    maxIdleConnections: key(
+      "max_idle_conns",
+      count({ fallback: "500", unset: "zero" }, "Idle connections over all backends.")
+    ),
     maxIdleConnectionsPerHost: key(
       "max_idle_conns_per_host",
       count({ fallback: "100", unset: "zero" }, "Idle connections to one backend.")
     ),
-    maxConnectionsPerHost: key("max_conns_per_host", count({ fallback: "500", unset: "zero" }, "Connections to one backend.")),
+    maxConnectionsPerHost: key(
+      "max_conns_per_host",
+      count({ fallback: "500", unset: "zero" }, "Connections to one backend.")
+    ),
     idleTimeout: key(
       "idle_conn_timeout_seconds",
       seconds({ fallback: "90", unset: "zero" }, "A connection idle for longer is closed.")
@@ -40,14 +46,23 @@ const timeoutProfile = section({
     "request_timeout_seconds",
     seconds({ fallback: "0", least: 0 }, "Whole call, streams included; 0: `default_request_timeout_seconds`.")
   ),
-  responseHeader: key("response_header_timeout_seconds", seconds({ fallback: "0", least: 0 }, "Until the first byte; 0: no limit.")),
+  responseHeader: key(
+    "response_header_timeout_seconds",
+    seconds({ fallback: "0", least: 0 }, "Until the first byte; 0: no limit.")
+  ),
   dial: key("dial_timeout_seconds", seconds({ fallback: "0", least: 0 }, "Connecting; 0: `http_transport`.")),
-  tlsHandshake: key("tls_handshake_timeout_seconds", seconds({ fallback: "0", least: 0 }, "TLS handshake; 0: `http_transport`."))
+  tlsHandshake: key(
+    "tls_handshake_timeout_seconds",
+    seconds({ fallback: "0", least: 0 }, "TLS handshake; 0: `http_transport`.")
+  )
 })
 export type TimeoutProfile = ValueOf<typeof timeoutProfile>
 
 const poolProfile = section({
-  maxConnectionsPerHost: key("max_conns_per_host", count({ fallback: "0", least: 0 }, "Connections; 0: `http_transport`.")),
+  maxConnectionsPerHost: key(
+    "max_conns_per_host",
+    count({ fallback: "0", least: 0 }, "Connections; 0: `http_transport`.")
+  ),
   maxIdleConnectionsPerHost: key(
     "max_idle_conns_per_host",
     count({ fallback: "0", least: 0 }, "Idle connections; 0: `http_transport`.")
@@ -86,8 +101,12 @@ export const builtInPoolProfiles: ReadonlyMap<string, PoolProfile> = new Map([
 ])
 
 /** Adds built-in entries that the file does not define; a defined one replaces its built-in as a whole. */
-const withBuiltIn = <A>(reader: Reader<ReadonlyMap<string, A>>, builtIn: ReadonlyMap<string, A>): Reader<ReadonlyMap<string, A>> => ({
-  read: (node, place, findings) => Option.map(reader.read(node, place, findings), (defined) => new Map([...builtIn, ...defined])),
+const withBuiltIn = <A>(
+  reader: Reader<ReadonlyMap<string, A>>,
+  builtIn: ReadonlyMap<string, A>
+): Reader<ReadonlyMap<string, A>> => ({
+  read: (node, place, findings) =>
+    Option.map(reader.read(node, place, findings), (defined) => new Map([...builtIn, ...defined])),
   rows: reader.rows
 })
 

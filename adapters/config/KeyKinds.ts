@@ -2,7 +2,16 @@
 import type { Duration } from "effect"
 import { belowOne, type Reader, withDefault, zero } from "./ConfigReader.ts"
 import { GoDuration } from "./GoDuration.ts"
-import { decimalNumber, GoBoolean, NonEmptyText, oneOf, wholeBigInt, wholeMillis, wholeNumber, wholeSeconds } from "./GoScalar.ts"
+import {
+  decimalNumber,
+  GoBoolean,
+  NonEmptyText,
+  oneOf,
+  wholeBigInt,
+  wholeMillis,
+  wholeNumber,
+  wholeSeconds
+} from "./GoScalar.ts"
 
 /** Bounds of a numeric key. */
 export interface Bounds {
@@ -53,7 +62,11 @@ export const count = (bounds: Bounds, meaning: string): Reader<number> =>
 /** A whole number of bytes. */
 export const byteCount = (bounds: Bounds, meaning: string): Reader<number> =>
   withDefault(bounds.fallback, {
-    codec: wholeNumber({ least: bounds.least ?? 1, unit: "bytes", ...(bounds.most === undefined ? {} : { most: bounds.most }) }),
+    codec: wholeNumber({
+      least: bounds.least ?? 1,
+      unit: "bytes",
+      ...(bounds.most === undefined ? {} : { most: bounds.most })
+    }),
     type: `bytes ${range(bounds)}`,
     meaning,
     ...unsetOf(bounds)
@@ -77,13 +90,16 @@ export const millis = (bounds: Bounds, meaning: string): Reader<Duration.Duratio
     ...unsetOf(bounds)
   })
 
+/** `unset` for durations where zero means the default. */
+export const zeroDuration = (text: string): boolean => /^[+-]?0(?:ns|us|ms|s|m|h)?$/.test(text)
+
 /** A Go duration; zero means the default. */
 export const duration = (fallback: string, meaning: string): Reader<Duration.Duration> =>
   withDefault(fallback, {
     codec: GoDuration,
     type: "duration (`2h`, `1h30m`, `500ms`); 0 = default",
     meaning,
-    unset: (text) => /^[+-]?0(?:ns|us|ms|s|m|h)?$/.test(text)
+    unset: zeroDuration
   })
 
 /** An amount of uPOKT or gas. */
@@ -91,8 +107,13 @@ export const amount = (fallback: string, meaning: string): Reader<bigint> =>
   withDefault(fallback, { codec: wholeBigInt(0n), type: "whole number ≥ 0", meaning })
 
 /** A number with a fraction. */
-export const decimal = (fallback: string, least: number, meaning: string): Reader<number> =>
-  withDefault(fallback, { codec: decimalNumber(least), type: `number ≥ ${least}`, meaning })
+export const decimal = (bounds: Bounds, meaning: string): Reader<number> =>
+  withDefault(bounds.fallback, {
+    codec: decimalNumber(bounds.least ?? 0),
+    type: `number ${range({ least: 0, ...bounds })}`,
+    meaning,
+    ...unsetOf(bounds)
+  })
 
 /** One word of a closed set. */
 export const word = <const Words extends readonly [string, ...Array<string>]>(

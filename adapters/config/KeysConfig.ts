@@ -36,7 +36,10 @@ const keyring = section({
 /** `keys` of both processes. At least one source is the miner's rule, see `MinerConfig`. */
 export const keys = section({
   keysFile: key("keys_file", path("YAML or JSON `keys: [hex, …]`, 64 hex digits each, `0x` allowed.")),
-  keysDir: key("keys_dir", path("Folder with one YAML or JSON file for each key: `operator_address`, `private_key_hex`.")),
+  keysDir: key(
+    "keys_dir",
+    path("Folder with one YAML or JSON file for each key: `operator_address`, `private_key_hex`.")
+  ),
   keyring: key("keyring", keyring)
 })
 export type KeysConfig = ValueOf<typeof keys>

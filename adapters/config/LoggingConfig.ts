@@ -37,11 +37,20 @@ export const logging = (defaults: { readonly async: boolean }) =>
         })
       ),
       format: key("format", word(["json", "text"], "json", "One JSON object, or readable text, for each line.")),
-      async: key("async", flag(defaults.async, "Lines wait in a buffer that drops on overflow instead of slowing the process.")),
+      async: key(
+        "async",
+        flag(defaults.async, "Lines wait in a buffer that drops on overflow instead of slowing the process.")
+      ),
       asyncBufferSize: key("async_buffer_size", count({ fallback: "100000", unset: "zero" }, "Lines in that buffer.")),
-      asyncPollInterval: key("async_poll_interval", millis({ fallback: "100", unset: "zero" }, "The buffer is emptied this often.")),
+      asyncPollInterval: key(
+        "async_poll_interval",
+        millis({ fallback: "100", unset: "zero" }, "The buffer is emptied this often.")
+      ),
       sampling: key("sampling", flag(false, "Write only some of many equal lines.")),
-      samplingInitial: key("sampling_initial", count({ fallback: "100", least: 0 }, "Equal lines of a second written in full.")),
+      samplingInitial: key(
+        "sampling_initial",
+        count({ fallback: "100", least: 0 }, "Equal lines of a second written in full.")
+      ),
       samplingThereafter: key("sampling_thereafter", count({ fallback: "10", least: 0 }, "Then one of this many.")),
       enableCaller: key("enable_caller", flag(false, "Add the place in the code to each line."))
     },

@@ -44,7 +44,8 @@ const connection = {
     withDefault("redis://localhost:6379", {
       codec: RedisUrl,
       type: "`redis://`, `rediss://`, `redis-sentinel://…/master?db=N` or `redis-cluster://` URL",
-      meaning: "Where Redis is; the last two take several hosts separated by commas. Secret. `--redis-url` overrides it."
+      meaning:
+        "Where Redis is; the last two take several hosts separated by commas. Secret. `--redis-url` overrides it."
     })
   ),
   poolSize: key(
@@ -68,7 +69,9 @@ const connection = {
 
 /** Keys of the other process, which a shared file may carry. */
 const minersOnly = (name: string) =>
-  name === "consumer_name" || name === "claim_idle_timeout_ms" ? "the miner's key, without effect on a relayer" : undefined
+  name === "consumer_name" || name === "claim_idle_timeout_ms"
+    ? "the miner's key, without effect on a relayer"
+    : undefined
 
 /** `redis` of the relayer. */
 export const relayerRedis = section(connection, { foreign: minersOnly })
@@ -87,7 +90,10 @@ export const minerRedis = section({
   ),
   claimIdle: key(
     "claim_idle_timeout_ms",
-    millis({ fallback: "60000", unset: "below one" }, "Entries pending for longer at a consumer without lease are taken over.")
+    millis(
+      { fallback: "60000", unset: "below one" },
+      "Entries pending for longer at a consumer without lease are taken over."
+    )
   )
 })
 export type MinerRedisConfig = ValueOf<typeof minerRedis>

@@ -34,7 +34,8 @@ export const parseRedisUrl = (text: string): Result.Result<RedisAddress, string>
   const addresses: Array<HostPort> = []
   for (const host of hosts.split(",")) {
     const address = parseHostPort(host.trim(), defaultPort)
-    if (address === undefined) return Result.fail(`expected host:port after ${scheme}://, found something else; ${example(scheme)}`)
+    if (address === undefined)
+      return Result.fail(`expected host:port after ${scheme}://, found something else; ${example(scheme)}`)
     addresses.push(address)
   }
   const [first] = addresses
@@ -62,14 +63,19 @@ export const parseRedisUrl = (text: string): Result.Result<RedisAddress, string>
 /** An address as its hosts, for logs: no user, no password. */
 export const describeRedisAddress = (address: RedisAddress): string =>
   RedisAddress.match(address, {
-    Standalone: ({ host, tls, database }) => `${tls ? "rediss" : "redis"}://${writeHostPort(host.host, host.port)}/${database}`,
+    Standalone: ({ host, tls, database }) =>
+      `${tls ? "rediss" : "redis"}://${writeHostPort(host.host, host.port)}/${database}`,
     Sentinel: ({ sentinels, master, database }) =>
       `redis-sentinel://${sentinels.map((each) => writeHostPort(each.host, each.port)).join(",")}/${master}?db=${database}`,
     Cluster: ({ nodes }) => `redis-cluster://${nodes.map((each) => writeHostPort(each.host, each.port)).join(",")}`
   })
 
 /** Redis URL text to its address. Encodes without credentials. */
-export const RedisUrl: TextCodec<RedisAddress> = textCodec(Schema.toType(RedisAddress), parseRedisUrl, describeRedisAddress)
+export const RedisUrl: TextCodec<RedisAddress> = textCodec(
+  Schema.toType(RedisAddress),
+  parseRedisUrl,
+  describeRedisAddress
+)
 
 const schemes = ["redis", "rediss", "redis-sentinel", "redis-cluster"]
 

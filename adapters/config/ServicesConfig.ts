@@ -133,7 +133,11 @@ export const services = mapOf(() => service, {
   atLeastOne: "needs at least one service; write its id and below it its backends",
   check: (name, place, node, findings) => {
     if (!/^[A-Za-z0-9_-]{1,42}$/.test(name)) {
-      findings.warning(place, node, "no service on chain has this id (1 to 42 letters, digits, _ or -); correct it or remove it")
+      findings.warning(
+        place,
+        node,
+        "no service on chain has this id (1 to 42 letters, digits, _ or -); correct it or remove it"
+      )
     }
   }
 })

@@ -13,6 +13,8 @@ export interface YamlScalar {
   readonly kind: "scalar"
   readonly text: string
   readonly line: number
+  /** The command line flag that replaced the file's value; findings then name the flag instead of a line. */
+  readonly flag?: string
 }
 /** A mapping in the order of the file. */
 export interface YamlMapping {
@@ -49,16 +51,19 @@ const remedies: Partial<Record<ErrorCode, string>> = {
   ALIAS_PROPS: "an alias (*name) may not carry an anchor or a tag; remove it",
   BAD_ALIAS: "an alias (*name) is not well formed; quote the value if the * belongs to it",
   BAD_DIRECTIVE: "this %-directive is not well formed; remove the line",
-  BAD_DQ_ESCAPE: 'a backslash in "double quotes" starts an unknown escape; use single quotes or write the backslash twice',
+  BAD_DQ_ESCAPE:
+    'a backslash in "double quotes" starts an unknown escape; use single quotes or write the backslash twice',
   BAD_INDENT: "the indentation does not fit the lines around it; give keys of one level the same number of spaces",
   BAD_PROP_ORDER: "an anchor or tag stands at the wrong place; put it directly before its value",
   BAD_SCALAR_START: "a value may not start with this character; put the value in quotes",
-  BLOCK_AS_IMPLICIT_KEY: "a second key starts on this line; put it on a line of its own, or quote the value if the colon belongs to it",
+  BLOCK_AS_IMPLICIT_KEY:
+    "a second key starts on this line; put it on a line of its own, or quote the value if the colon belongs to it",
   BLOCK_IN_FLOW: "an indented block stands inside [ ] or { }; close the bracket first",
   DUPLICATE_KEY: "this key is written twice in the same mapping; keep one of them",
   IMPOSSIBLE: "this line cannot be read as YAML; check indentation, quotes and brackets",
   KEY_OVER_1024_CHARS: "a key is longer than 1024 characters; check for a missing quote or colon",
-  MISSING_CHAR: "a colon, a closing quote or a closing bracket is missing here; write `key: value`, or close the quote or bracket",
+  MISSING_CHAR:
+    "a colon, a closing quote or a closing bracket is missing here; write `key: value`, or close the quote or bracket",
   MULTILINE_IMPLICIT_KEY: "a key runs over several lines; check for a missing colon or quote",
   MULTIPLE_ANCHORS: "a value has two anchors; keep one of them",
   MULTIPLE_TAGS: "a value has two tags; remove them",
@@ -86,7 +91,9 @@ export const readYaml = (file: string, text: string): Result.Result<YamlSource, 
   const lines = new LineCounter()
   const fail = (offset: number, sentence: string) => {
     const at = lines.linePos(offset)
-    return Result.fail(new ConfigSyntaxError({ file, line: Math.max(at.line, 1), column: Math.max(at.col, 1), sentence }))
+    return Result.fail(
+      new ConfigSyntaxError({ file, line: Math.max(at.line, 1), column: Math.max(at.col, 1), sentence })
+    )
   }
   const document = parseDocument(text.replace(/^\uFEFF/, ""), {
     schema: "failsafe",
@@ -97,7 +104,10 @@ export const readYaml = (file: string, text: string): Result.Result<YamlSource, 
   const moreDocuments = document.errors.some((error) => error.code === "MULTIPLE_DOCS")
   const fault = document.errors.find((error) => error.code !== "MULTIPLE_DOCS")
   if (fault !== undefined) {
-    return fail(fault.pos[0], remedies[fault.code] ?? "this cannot be read as YAML; check indentation, quotes and brackets")
+    return fail(
+      fault.pos[0],
+      remedies[fault.code] ?? "this cannot be read as YAML; check indentation, quotes and brackets"
+    )
   }
   const root = unfold(document, lines)
   if (root instanceof Fault) return fail(root.offset, root.sentence)
@@ -115,12 +125,16 @@ const unfold = (document: Document, lines: LineCounter): YamlNode | Fault => {
     nodes += 1
     const offset = offsetOf(node)
     if (nodes > MAX_NODES) return new Fault(offset, "aliases unfold to a very large file; write the values out")
-    if (depth > MAX_DEPTH) return new Fault(offset, "nested too deeply, perhaps an alias inside its own anchor; flatten it")
+    if (depth > MAX_DEPTH)
+      return new Fault(offset, "nested too deeply, perhaps an alias inside its own anchor; flatten it")
     const at = offset === 0 && depth > 0 ? line : Math.max(lines.linePos(offset).line, 1)
     if (isAlias(node)) {
       const target = node.resolve(document)
       return target === undefined
-        ? new Fault(offset, "an alias (*name) has no anchor (&name) before it; define the anchor first, or quote the value")
+        ? new Fault(
+            offset,
+            "an alias (*name) has no anchor (&name) before it; define the anchor first, or quote the value"
+          )
         : relocate(walk(target, depth + 1, at), at)
     }
     if (isScalar(node)) return scalarNode(node, at)

@@ -1,0 +1,35 @@
+/** What a miner watches beside its work: balances and stakes, block times, settlements. */
+import { key, section, type ValueOf } from "./ConfigReader.ts"
+import { amount, count, decimal, flag, seconds } from "./KeyKinds.ts"
+
+export const balanceMonitor = section({
+  enabled: key("enabled", flag(true, "Watch balances and stakes of the suppliers.")),
+  checkInterval: key("check_interval_seconds", seconds({ fallback: "300", unset: "zero" }, "Between looks.")),
+  balanceThreshold: key(
+    "balance_threshold_upokt",
+    amount("1000000", "A balance below is critical, below twice as much a warning; 0 = off.")
+  ),
+  stakeWarningProofs: key(
+    "stake_warning_proof_threshold",
+    count({ fallback: "10", least: 0 }, "Warn when the stake covers fewer missed proofs.")
+  ),
+  stakeCriticalProofs: key(
+    "stake_critical_proof_threshold",
+    count({ fallback: "3", least: 0 }, "Critical when the stake covers fewer missed proofs.")
+  )
+})
+export type BalanceMonitorConfig = ValueOf<typeof balanceMonitor>
+
+export const blockHealthMonitor = section({
+  enabled: key("enabled", flag(false, "Watch the time between blocks.")),
+  slownessThreshold: key(
+    "slowness_threshold",
+    decimal({ fallback: "1.5", unset: "zero" }, "A block is slow after this many times `block_time_seconds`.")
+  )
+})
+export type BlockHealthMonitorConfig = ValueOf<typeof blockHealthMonitor>
+
+export const settlementMonitor = section({
+  enabled: key("enabled", flag(false, "Follow claims to their settlement in block results."))
+})
+export type SettlementMonitorConfig = ValueOf<typeof settlementMonitor>

@@ -1,0 +1,86 @@
+/** The miner's `transaction` section: gas, batches, time-outs, resending. */
+import { Duration, Result, Schema } from "effect"
+import { type GasPrice, parseGasPrice } from "../../domain/tx/TxFee.ts"
+import { joinPlace, key, section, type ValueOf, withDefault } from "./ConfigReader.ts"
+import { amount, count, decimal, flag, millis, seconds } from "./KeyKinds.ts"
+import { textCodec, type TextCodec } from "./TextCodec.ts"
+
+/** `0.000001upokt`; an empty text is Go's older default, ten times as much. */
+const GasPriceText: TextCodec<GasPrice> = textCodec(
+  Schema.Struct({ scaled: Schema.BigInt, denom: Schema.String }),
+  (text) =>
+    Result.mapError(
+      parseGasPrice(text === "" ? "0.00001upokt" : text),
+      () => "expected a decimal and a denomination; write for example 0.000001upokt"
+    ),
+  (price) => `${price.scaled / 10n ** 18n}.${String(price.scaled % 10n ** 18n).padStart(18, "0")}${price.denom}`
+)
+
+export const transaction = section(
+  {
+    gasLimit: key("gas_limit", amount("0", "Gas of each transaction; 0: simulated.")),
+    gasPrice: key(
+      "gas_price",
+      withDefault("0.000001upokt", {
+        codec: GasPriceText,
+        type: "decimal and denomination",
+        meaning: "Price of one unit of gas; an empty text is `0.00001upokt`."
+      })
+    ),
+    gasAdjustment: key(
+      "gas_adjustment",
+      decimal({ fallback: "1.7", least: 0, unset: "zero" }, "Simulated gas is multiplied by this.")
+    ),
+    disableClaimBatching: key("disable_claim_batching", flag(false, "One transaction for each claim.")),
+    disableProofBatching: key("disable_proof_batching", flag(false, "One transaction for each proof.")),
+    disablePreProofClaimVerification: key(
+      "disable_pre_proof_claim_verification",
+      flag(false, "Prove without reading the claim from the chain first.")
+    ),
+    disableInclusionReconciler: key(
+      "disable_inclusion_reconciler",
+      flag(false, "Do not look for claims and proofs on chain.")
+    ),
+    inclusionMaxConcurrent: key(
+      "inclusion_reconciler_max_concurrent",
+      count({ fallback: "64", unset: "below one" }, "Looks at one time.")
+    ),
+    inclusionTimeout: key(
+      "inclusion_reconciler_per_group_timeout_ms",
+      millis({ fallback: "10000", unset: "below one" }, "Longest look for one supplier and session end.")
+    ),
+    maxRebroadcasts: key(
+      "max_rebroadcasts",
+      count({ fallback: "1", least: 0 }, "Resends of a missing transaction; 0: none.")
+    ),
+    rebroadcastSafetyBlocks: key(
+      "rebroadcast_safety_blocks",
+      count({ fallback: "1", least: 0 }, "No resend with this many blocks left, or fewer.")
+    ),
+    timeoutMin: key("tx_timeout_min_seconds", seconds({ fallback: "120", unset: "below one" }, "Shortest time-out.")),
+    timeoutMax: key(
+      "tx_timeout_max_seconds",
+      seconds({ fallback: "590", most: 599, unset: "below one" }, "Longest time-out; the chain allows 10 minutes.")
+    ),
+    timeoutDefault: key(
+      "tx_timeout_default_seconds",
+      seconds({ fallback: "120", unset: "below one" }, "Time-out where no window is known.")
+    ),
+    timeoutClockSkew: key(
+      "tx_timeout_clock_skew_buffer_seconds",
+      seconds({ fallback: "60", unset: "below one" }, "Kept free before the end of a window.")
+    )
+  },
+  {
+    check: (value, place, node, findings) => {
+      if (value.timeoutMin === undefined || value.timeoutMax === undefined) return
+      if (Duration.isLessThanOrEqualTo(value.timeoutMin, value.timeoutMax)) return
+      findings.problem(
+        joinPlace(place, "tx_timeout_min_seconds"),
+        node?.entries.get("tx_timeout_min_seconds") ?? node,
+        `is above tx_timeout_max_seconds (${Duration.toSeconds(value.timeoutMax)}); lower it`
+      )
+    }
+  }
+)
+export type TransactionConfig = ValueOf<typeof transaction>
