@@ -16,8 +16,8 @@ export interface IngestSettings {
   readonly concurrentSessions: number
   /** Tries kept in memory for one supplier; the least recently used is checkpointed and dropped beyond it. */
   readonly openTries: number
-  /** Commits with leaves after which a session's inner nodes are stored: bounds what opening has to insert again. */
-  readonly checkpointCommits: number
+  /** Leaves after which a session's inner nodes are stored: bounds what opening has to insert again. */
+  readonly checkpointLeaves: number
   /** Trie nodes in one call to the store. */
   readonly nodeChunk: number
   /** First and longest wait after a batch that could not be committed. */
@@ -85,7 +85,7 @@ export const defaultMinerSettings: MinerSettings = {
     commitBytes: 1_048_576,
     concurrentSessions: 4,
     openTries: 64,
-    checkpointCommits: 20,
+    checkpointLeaves: 50_000,
     nodeChunk: 1_000,
     retryAfter: Duration.millis(100),
     retryAtMost: Duration.seconds(5)

@@ -1,0 +1,134 @@
+/**
+ * The sessions of one supplier under one lease, and the one way to change them: load, decide, commit, evolve, one change
+ * of a session at a time. After a commit that did not succeed the copy and the trie are dropped and loaded again, so
+ * that what is in memory never differs from what is stored.
+ */
+import { Context, Effect, Option, Result, Semaphore } from "effect"
+import type { Lease, LeaseLost } from "../ports/Leases.ts"
+import { type CommitRefused, type StoreUnavailable, SupplierStore } from "../ports/SupplierStore.ts"
+import type { SessionId } from "../protocol/Identifiers.ts"
+import { type CommandRefused, decide, type SessionCommand } from "../session/SessionDecider.ts"
+import type { SessionEvent } from "../session/SessionEvent.ts"
+import {
+  afterChange,
+  commitOf,
+  copyOf,
+  emptyCopy,
+  isEmptyChange,
+  type SessionChange,
+  type SessionCopy
+} from "./SessionCopy.ts"
+import { SessionTries } from "./SessionTries.ts"
+
+/** Why a change did not take effect. Only `LeaseLost` concerns other sessions too. */
+export type ChangeFailed = LeaseLost | CommitRefused | StoreUnavailable
+
+export class SessionLedger extends Context.Service<
+  SessionLedger,
+  {
+    /** The lease under which every write of this ledger happens. */
+    readonly lease: Lease
+    /** Sessions that have not ended, ascending by id. */
+    readonly live: Effect.Effect<ReadonlyArray<SessionCopy>>
+    /** Ended sessions that are not forgotten, with the height of their end. */
+    readonly ended: Effect.Effect<ReadonlyMap<SessionId, bigint>>
+    /**
+     * Changes one session. `body` gets its copy and returns the change and a result; while it runs no other change of
+     * the session does. `body` must not begin another change.
+     */
+    readonly change: <A, E, R>(
+      session: SessionId,
+      body: (copy: SessionCopy) => Effect.Effect<readonly [change: SessionChange, result: A], E, R>
+    ) => Effect.Effect<A, E | ChangeFailed, R>
+    /** Decides a command on the session's present state and commits its events, which are returned. */
+    readonly record: (
+      session: SessionId,
+      command: SessionCommand
+    ) => Effect.Effect<ReadonlyArray<SessionEvent>, CommandRefused | ChangeFailed>
+    /** Removes an ended session from the store and from here. */
+    readonly forget: (session: SessionId) => Effect.Effect<void, LeaseLost | StoreUnavailable>
+  }
+>()("relaymill/domain/mining/SessionLedger") {}
+
+/** Loads every session of the lease's supplier. */
+export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
+  const store = yield* SupplierStore
+  const tries = yield* SessionTries
+  const live = new Map<SessionId, SessionCopy>()
+  const ended = new Map<SessionId, bigint>()
+  const locks = new Map<SessionId, Semaphore.Semaphore>()
+
+  /** Ended sessions are read again when somebody asks for them: they are many and nothing is due for them. */
+  const keep = (copy: SessionCopy) => {
+    const { end } = copy.state
+    if (end === undefined) return Effect.sync(() => void live.set(copy.session, copy))
+    live.delete(copy.session)
+    ended.set(copy.session, end.height)
+    return tries.drop(copy.session)
+  }
+
+  const load = (session: SessionId) =>
+    Effect.map(store.load(lease.supplier, session), Option.match({ onNone: () => emptyCopy(session), onSome: copyOf }))
+
+  for (const session of yield* store.sessions(lease.supplier)) yield* keep(yield* load(session))
+
+  const lockOf = (session: SessionId) => {
+    const lock = locks.get(session) ?? Semaphore.makeUnsafe(1)
+    locks.set(session, lock)
+    return lock
+  }
+
+  /** Sessions whose last change failed: loaded again by the next change or the next look at all of them. */
+  const inDoubt = new Set<SessionId>()
+
+  const doubt = (session: SessionId) =>
+    Effect.suspend(() => {
+      inDoubt.add(session)
+      live.delete(session)
+      return tries.drop(session)
+    })
+
+  const change = <A, E, R>(
+    session: SessionId,
+    body: (copy: SessionCopy) => Effect.Effect<readonly [change: SessionChange, result: A], E, R>
+  ) =>
+    Effect.gen(function* () {
+      const copy = live.get(session) ?? (yield* load(session))
+      const [next, result] = yield* body(copy)
+      if (!isEmptyChange(next)) {
+        yield* store.commit(lease, commitOf(copy, next))
+        yield* keep(afterChange(copy, next))
+      } else if (copy.version > 0) yield* keep(copy)
+      inDoubt.delete(session)
+      return result
+    }).pipe(
+      Effect.onError(() => doubt(session)),
+      lockOf(session).withPermit
+    )
+
+  /** A session that cannot be loaded now is missing from this look and is tried again at the next. */
+  const reload = Effect.suspend(() =>
+    Effect.forEach([...inDoubt], (session) => Effect.ignore(change(session, () => Effect.succeed([{}, undefined]))))
+  )
+
+  return SessionLedger.of({
+    lease,
+    live: Effect.map(reload, () => [...live.values()].sort((a, b) => (a.session < b.session ? -1 : 1))),
+    ended: Effect.sync(() => ended),
+    change,
+    record: (session, command) =>
+      change(session, (copy) => {
+        const decision = decide(copy.state, command)
+        // A refusal is a result of the change, not its failure: there is nothing to doubt.
+        return Effect.succeed([{ events: Result.getOrElse(decision, () => []) }, decision])
+      }).pipe(Effect.flatMap(Effect.fromResult)),
+    forget: (session) =>
+      Effect.andThen(
+        store.forget(lease, session),
+        Effect.sync(() => {
+          ended.delete(session)
+          locks.delete(session)
+        })
+      )
+  })
+})
