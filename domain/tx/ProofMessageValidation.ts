@@ -59,21 +59,11 @@ export const validateSubmitProof = (message: MsgSubmitProof): Result.Result<void
   return message.proof.length === 0 ? refuse("proof", 1108, "proof cannot be empty", "invalid proof") : Result.void
 }
 
-const INVALID_HEADER = "invalid session header"
-const INVALID_ROOT = "invalid root hash"
-
-/** Go's text of `AccAddressFromBech32`, undefined for an address. Source: cosmos-sdk `types/address.go`. */
-const addressError = (text: string): string | undefined => {
-  if (text.trim() === "") return "empty address string is not allowed"
-  const decoded = decodeAddress(text)
-  if (Result.isSuccess(decoded)) return undefined
-  return decoded.failure.reason === "prefix"
-    ? `invalid Bech32 prefix; expected ${ADDRESS_PREFIX}, got ${text.slice(0, text.lastIndexOf("1")).toLowerCase()}`
-    : `decoding bech32 failed: ${decoded.failure.reason}`
-}
-
-/** The chain's text for an invalid header, undefined for a valid one. Source: poktroll `x/session/types/session_header.go`. */
-const headerError = (header: SessionHeader): string | undefined => {
+/**
+ * The chain's text for an invalid session header, wherever it stands; undefined for a valid one.
+ * Source: poktroll `x/session/types/session_header.go`, ValidateBasic.
+ */
+export const headerError = (header: SessionHeader): string | undefined => {
   const checked = validateSessionHeader(header)
   if (Result.isSuccess(checked)) return undefined
   switch (checked.failure.field) {
@@ -90,6 +80,19 @@ const headerError = (header: SessionHeader): string | undefined => {
     default:
       return "session end block height cannot be less than or equal to session start block height: invalid block height for session"
   }
+}
+
+const INVALID_HEADER = "invalid session header"
+const INVALID_ROOT = "invalid root hash"
+
+/** Go's text of `AccAddressFromBech32`, undefined for an address. Source: cosmos-sdk `types/address.go`. */
+const addressError = (text: string): string | undefined => {
+  if (text.trim() === "") return "empty address string is not allowed"
+  const decoded = decodeAddress(text)
+  if (Result.isSuccess(decoded)) return undefined
+  return decoded.failure.reason === "prefix"
+    ? `invalid Bech32 prefix; expected ${ADDRESS_PREFIX}, got ${text.slice(0, text.lastIndexOf("1")).toLowerCase()}`
+    : `decoding bech32 failed: ${decoded.failure.reason}`
 }
 
 /** Source: poktroll `x/shared/types/service.go`, IsValidServiceId. */

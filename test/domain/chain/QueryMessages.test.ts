@@ -3,6 +3,15 @@ import { Result } from "effect"
 import * as Account from "../../../domain/chain/Account.ts"
 import * as Application from "../../../domain/chain/Application.ts"
 import { InvalidChainRecord } from "../../../domain/chain/Coin.ts"
+import * as Claim from "../../../domain/chain/Claim.ts"
+import * as Params from "../../../domain/chain/ModuleParams.ts"
+import {
+  ClaimSchema,
+  QueryGetClaimResponseSchema,
+  QueryParamsResponseSchema as ProofParamsResponse
+} from "../../../domain/chain/proto/pocket/proof_pb.ts"
+import { QueryParamsResponseSchema as SharedParamsResponse } from "../../../domain/chain/proto/pocket/shared_pb.ts"
+import { encodeClaim } from "../../../domain/tx/ProofMessages.ts"
 import { BroadcastTxResponseSchema } from "../../../domain/chain/proto/cosmos/tx_pb.ts"
 import { QueryAccountResponseSchema } from "../../../domain/chain/proto/cosmos/auth_pb.ts"
 import {
@@ -13,7 +22,10 @@ import {
   QueryGetRelayMiningDifficultyResponseSchema,
   QueryGetServiceResponseSchema
 } from "../../../domain/chain/proto/pocket/service_pb.ts"
-import { QueryGetSessionResponseSchema } from "../../../domain/chain/proto/pocket/session_pb.ts"
+import {
+  QueryGetSessionResponseSchema,
+  QueryParamsResponseSchema as SessionParamsResponse
+} from "../../../domain/chain/proto/pocket/session_pb.ts"
 import { QueryGetSupplierResponseSchema } from "../../../domain/chain/proto/pocket/supplier_pb.ts"
 import { decodeQuery, encodeQuery, messageType, QueryDecodeError } from "../../../domain/chain/QueryMessages.ts"
 import * as Service from "../../../domain/chain/Service.ts"
@@ -114,6 +126,34 @@ describe("chain records", () => {
       const record = Result.getOrThrow(Session.fromMessage(session!))
       assert.strictEqual(record.header.sessionId, record.sessionId)
       assert.deepStrictEqual(Session.toMessage(record), session)
+    }
+  })
+
+  it("keep every field of params", () => {
+    for (const bytes of ofType("pocket.shared.QueryParamsResponse")) {
+      const { params } = Result.getOrThrow(decodeQuery(SharedParamsResponse, bytes))
+      assert.deepStrictEqual(Params.sharedToMessage(Result.getOrThrow(Params.sharedFromMessage(params))), params)
+    }
+    for (const bytes of ofType("pocket.session.QueryParamsResponse")) {
+      const { params } = Result.getOrThrow(decodeQuery(SessionParamsResponse, bytes))
+      assert.deepStrictEqual(Params.sessionToMessage(Result.getOrThrow(Params.sessionFromMessage(params))), params)
+    }
+    for (const bytes of ofType("pocket.proof.QueryParamsResponse")) {
+      const { params } = Result.getOrThrow(decodeQuery(ProofParamsResponse, bytes))
+      assert.deepStrictEqual(Params.proofToMessage(Result.getOrThrow(Params.proofFromMessage(params))), params)
+      assert.isTrue(Result.isFailure(Params.proofFromMessage({ ...params!, proofRequestProbability: Number.NaN })))
+    }
+    assert.isTrue(Result.isFailure(Params.sharedFromMessage(undefined)))
+    assert.isTrue(Result.isFailure(Params.sessionFromMessage(undefined)))
+    assert.isTrue(Result.isFailure(Params.proofFromMessage(undefined)))
+  })
+
+  it("a claim's record encodes to the bytes the chain stores", () => {
+    for (const bytes of ofType("pocket.proof.QueryGetClaimResponse")) {
+      const { claim } = Result.getOrThrow(decodeQuery(QueryGetClaimResponseSchema, bytes))
+      const record = Claim.fromMessage(claim!)
+      assert.deepStrictEqual(Claim.toMessage(record), claim)
+      assert.strictEqual(toHex(encodeClaim(record)), toHex(encodeQuery(ClaimSchema, claim!)))
     }
   })
 
