@@ -11,6 +11,8 @@ import { makeMemberCache, type MemberCache } from "../../domain/ring/MemberCache
 import type { RingSignature } from "../../domain/ring/RingSignature.ts"
 import { memberPoints, MESSAGE_BYTES, verify, type VerifyRing } from "../../domain/ring/RingVerification.ts"
 import { modOrder, ORDER, SCALAR_BYTES } from "../../domain/ring/Scalar.ts"
+import { makePointTables, type PointTableLimits, type PointTables } from "../../domain/ring/PointTables.ts"
+import { buildMultiplesTable, type MultiplesTable, pushMultiples } from "./MultiplesTable.ts"
 import { nodeHashToScalar } from "./NodeSha256.ts"
 import type { Secp256k1Native } from "./Secp256k1Native.ts"
 
@@ -30,10 +32,27 @@ export interface NativeMember {
 export interface RingVerificationNativeOptions {
   /** Most members kept. */
   readonly memberCapacity: number
+  /** Limits of the tables for H(P) of members and for key images, a set each; `DEFAULT_TABLE_LIMITS` if left out. */
+  readonly memberTables?: PointTableLimits
+  readonly imageTables?: PointTableLimits
   readonly hashToScalar?: HashToScalar
   /** Decides what the library cannot; the pure verifier by default. */
   readonly fallback?: VerifyRing
 }
+
+/** A verifier with what it holds. */
+export interface RingVerificationNative {
+  /** Equal to the pure `verify` on every input. Throws on none. */
+  readonly verify: VerifyRing
+  /** Entries held now, each below the bound of its option. */
+  readonly fill: () => { readonly members: number; readonly memberTables: number; readonly imageTables: number }
+}
+
+/** Tables of the hottest members (17 MB at most) and signers (8 MB at most); see `MultiplesTable` for their cost. */
+export const DEFAULT_TABLE_LIMITS = {
+  members: { capacity: 32, promoteAfter: 64, idlePasses: 10_000 },
+  images: { capacity: 16, promoteAfter: 64, idlePasses: 10_000 }
+} as const
 
 /** P and H(P) for the native verifier, kept for at most `capacity` keys. About 300 µs for an unseen key. */
 export const makeNativeMembers = (capacity: number): MemberCache<NativeMember> =>
@@ -49,37 +68,73 @@ export const makeNativeMembers = (capacity: number): MemberCache<NativeMember> =
     }
   })
 
-/** A verifier over the native library. About 0.23 ms for a ring of two known members, against 4.4 ms in pure code. */
+/**
+ * A verifier over the native library. For a ring of two known members about 0.24 ms, 0.17 ms once the signer is known by many
+ * valid signatures, against 3.6 ms in pure code (linux-x64, Node 24).
+ */
 export const makeRingVerificationNative = (
   native: Secp256k1Native,
   options: RingVerificationNativeOptions
-): VerifyRing => {
+): RingVerificationNative => {
   const members = makeNativeMembers(options.memberCapacity)
-  const hash = options.hashToScalar ?? nodeHashToScalar
+  const engine: Engine = {
+    native,
+    members,
+    memberTables: makePointTables(options.memberTables ?? DEFAULT_TABLE_LIMITS.members, (publicKey) =>
+      // A member whose signature has passed is a point; its entry may have left the cache since, then it is derived again.
+      buildMultiplesTable(native, members.get(publicKey)?.hashed ?? publicKey)
+    ),
+    imageTables: makePointTables(options.imageTables ?? DEFAULT_TABLE_LIMITS.images, (image) =>
+      buildMultiplesTable(native, native.publicKeyConvert(image, false))
+    ),
+    hash: options.hashToScalar ?? nodeHashToScalar
+  }
   const fallback = options.fallback ?? verify
-  return (message, signature) => {
-    try {
-      return closesRing(native, members, hash, message, signature)
-    } catch {
-      // An undecodable key image, or an edge that the checks below do not know: the pure verifier takes every input.
-      return fallback(message, signature)
+  return {
+    fill: () => ({
+      members: members.size(),
+      memberTables: engine.memberTables.size(),
+      imageTables: engine.imageTables.size()
+    }),
+    verify: (message, signature) => {
+      try {
+        if (!closesRing(engine, message, signature)) return false
+        engine.memberTables.passed(signature.members)
+        engine.imageTables.passed([signature.image])
+        return true
+      } catch {
+        // An undecodable key image, or an edge that the checks below do not know: the pure verifier takes every input.
+        return fallback(message, signature)
+      }
     }
   }
 }
 
-const closesRing = (
-  native: Secp256k1Native,
-  members: MemberCache<NativeMember>,
-  hash: HashToScalar,
-  message: Uint8Array,
-  signature: RingSignature
-): boolean => {
+interface Engine {
+  readonly native: Secp256k1Native
+  readonly members: MemberCache<NativeMember>
+  readonly memberTables: PointTables<MultiplesTable>
+  readonly imageTables: PointTables<MultiplesTable>
+  readonly hash: HashToScalar
+}
+
+/** A point in 65 bytes, with its table if it has one. */
+interface Factor {
+  readonly point: Uint8Array
+  readonly table: MultiplesTable | undefined
+}
+
+const closesRing = (engine: Engine, message: Uint8Array, signature: RingSignature): boolean => {
   if (message.length !== MESSAGE_BYTES || signature.image.length !== POINT_BYTES) return false
   if (signature.members.length === 0) return false
-  const image = native.publicKeyConvert(signature.image, false)
+  const { native } = engine
+  const image = {
+    point: native.publicKeyConvert(signature.image, false),
+    table: engine.imageTables.get(signature.image)
+  }
   const ring: Array<NativeMember> = []
   for (const publicKey of signature.members) {
-    const member = members.get(publicKey)
+    const member = engine.members.get(publicKey)
     if (member === undefined) return false
     ring.push(member)
   }
@@ -89,11 +144,14 @@ const closesRing = (
   const right = input.subarray(MESSAGE_BYTES + POINT_BYTES)
   const first = modOrder(signature.challenge)
   let current: bigint | undefined = first
-  for (const [index, member] of ring.entries()) {
+  for (const [index, publicKey] of signature.members.entries()) {
+    const member = ring[index]
+    if (member === undefined) return false
     const scalar = modOrder(signature.scalars[index] ?? 0n)
+    const hashed = { point: member.hashed, table: engine.memberTables.get(publicKey) }
     writeLeft(native, member, scalar, current, left)
-    writeSum(native, product(native, member.hashed, scalar), product(native, image, current), right)
-    current = hash(input)
+    writeRight(native, hashed, scalar, image, current, right)
+    current = engine.hash(input)
     if (current === undefined) return false
   }
   return current === first
@@ -120,6 +178,36 @@ const writeLeft = (
   }
   const base = scalar === 0n ? undefined : native.publicKeyCreate(scalarBytes(scalar), false)
   writeSum(native, base, product(native, member.key, challenge), output)
+}
+
+/** s·H(P) + c·I, through the tables that there are. */
+const writeRight = (
+  native: Secp256k1Native,
+  hashed: Factor,
+  scalar: bigint,
+  image: Factor,
+  challenge: bigint,
+  output: Uint8Array
+): void => {
+  if (hashed.table !== undefined || image.table !== undefined) {
+    const points: Array<Uint8Array> = []
+    pushProduct(native, points, hashed, scalar)
+    pushProduct(native, points, image, challenge)
+    try {
+      native.publicKeyCombine(points, true, output)
+      return
+    } catch {
+      // An infinite sum, or no point at all for two zero scalars: the long way below tells.
+    }
+  }
+  writeSum(native, product(native, hashed.point, scalar), product(native, image.point, challenge), output)
+}
+
+/** Adds the points whose sum is scalar·factor. */
+const pushProduct = (native: Secp256k1Native, points: Array<Uint8Array>, factor: Factor, scalar: bigint): void => {
+  if (factor.table !== undefined) return pushMultiples(points, factor.table, scalarBytes(scalar))
+  const single = product(native, factor.point, scalar)
+  if (single !== undefined) points.push(single)
 }
 
 /** scalar·point, 65 bytes; `undefined` is infinity. */

@@ -20,7 +20,7 @@ export const layerWith = (
         yield* Effect.logWarning(native.failure.message)
         return makePure(memberCapacity)
       }
-      const verify = makeRingVerificationNative(native.success, { memberCapacity })
+      const { verify } = makeRingVerificationNative(native.success, { memberCapacity })
       return { verify: (message, signature) => Effect.sync(() => verify(message, signature)) }
     })
   )

@@ -43,7 +43,7 @@ describe.runIf(Result.isSuccess(native))("with the native library", () => {
     const members = makeMemberPoints(1000)
     const leftOver: Array<string> = []
     let current = ""
-    const verifyNative = makeRingVerificationNative(library, {
+    const { verify: verifyNative } = makeRingVerificationNative(library, {
       memberCapacity: 1000,
       fallback: (message, signature) => {
         leftOver.push(current)
@@ -64,17 +64,44 @@ describe.runIf(Result.isSuccess(native))("with the native library", () => {
       assert.match(name, /image (prefix|x beyond|not on|off|infinite|uncompressed)|random bytes/)
   })
 
-  it("keeps no more members than its capacity and stays right", () => {
-    const verifyNative = makeRingVerificationNative(library, { memberCapacity: 1 })
+  it("gives the same verdicts once every point that passed has a table", () => {
+    const eager = { capacity: 64, promoteAfter: 1, idlePasses: 0 }
+    const { verify: verifyNative, fill } = makeRingVerificationNative(library, {
+      memberCapacity: 1000,
+      memberTables: eager,
+      imageTables: eager
+    })
+    const members = makeMemberPoints(1000)
+    const cases = [...edgeCases(), ...randomCases("tables", 2)]
+    for (const { message, signature } of cases.filter(
+      ({ valid, name }) => valid === true && /one$|untouched/.test(name)
+    )) {
+      for (let i = 0; i < 33 * (signature.members.length + 1); i++) assert.isTrue(verifyNative(message, signature))
+    }
+    assert.isAtLeast(fill().memberTables, 5)
+    assert.isAtLeast(fill().imageTables, 5)
+    for (const { name, message, signature } of cases) {
+      assert.strictEqual(verifyNative(message, signature), verify(message, signature, { members }), name)
+    }
+  })
+
+  it("keeps no more members and tables than its capacity and stays right", () => {
+    const single = { capacity: 1, promoteAfter: 1, idlePasses: 0 }
+    const { verify: verifyNative, fill } = makeRingVerificationNative(library, {
+      memberCapacity: 1,
+      memberTables: single,
+      imageTables: { ...single, capacity: 0 }
+    })
     for (const { name, message, signature } of randomCases("capacity", 3)) {
       assert.strictEqual(verifyNative(message, signature), verify(message, signature), name)
     }
+    assert.deepStrictEqual(fill(), { members: 1, memberTables: 1, imageTables: 0 })
   })
 })
 
 describe("where the native library throws", () => {
   it("never takes that for a verdict", () => {
-    const verifyNative = makeRingVerificationNative(throwing, { memberCapacity: 1000 })
+    const { verify: verifyNative } = makeRingVerificationNative(throwing, { memberCapacity: 1000 })
     for (const { name, message_hex, signature_hex, expect } of allRingVectors.filter((_, index) => index % 5 === 0)) {
       const signature = decode(hex(signature_hex), 16)
       const valid = Result.isSuccess(signature) && verifyNative(hex(message_hex), signature.success)
