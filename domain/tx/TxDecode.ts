@@ -202,7 +202,7 @@ const checkPacked = (bytes: Uint8Array, path: string, depth: number): Result.Res
   Result.flatMap(read(AnySchema, bytes, path), (any) => {
     const type = KNOWN_TYPES.get(any.typeUrl)
     return type === undefined
-      ? refuse(path, `type ${JSON.stringify(any.typeUrl)} is not known`)
+      ? refuse(path, `type ${named(any.typeUrl)} is not known`)
       : checkKnownFields(type, any.value, `${path}.${type.name}`, depth + 1)
   })
 
@@ -251,14 +251,17 @@ const readMessage = (typeUrl: string, value: Uint8Array, path: string): Result.R
         onSuccess: (message): TxMessage => ({ _tag: "SubmitProof", typeUrl, message })
       })
     default:
-      return refuse(path, `${JSON.stringify(typeUrl)} is not a message`)
+      return refuse(path, `${named(typeUrl)} is not a message`)
   }
 }
 
 const readPublicKey = (typeUrl: string, value: Uint8Array, path: string): Result.Result<Uint8Array, TxUndecodable> =>
   typeUrl === SECP256K1_TYPE_URL
     ? Result.map(read(PubKeySchema, value, path), (publicKey) => publicKey.key)
-    : refuse(path, `${JSON.stringify(typeUrl)} is not a public key`)
+    : refuse(path, `${named(typeUrl)} is not a public key`)
+
+/** A type URL as it is shown: quoted, and cut, since it may be as long as the transaction. */
+const named = (typeUrl: string): string => JSON.stringify(typeUrl.slice(0, 100))
 
 const varintBytes = (value: number): number => {
   let count = 1
