@@ -1,5 +1,5 @@
 /** The one way a scalar of a configuration file becomes a value: a schema from its text, whose failure is a sentence. */
-import { Effect, Redacted, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
+import { Effect, type Redacted, Result, Schema, SchemaGetter, SchemaIssue } from "effect"
 
 /** Schema of a value that is written as the text of one scalar. */
 export type TextCodec<A> = Schema.Codec<A, string>

@@ -73,14 +73,14 @@ const remedies: Partial<Record<ErrorCode, string>> = {
   UNEXPECTED_TOKEN: "unexpected text; check indentation, quotes and brackets of this line and the one before"
 }
 
-class Fault {
+/** What stops the reading, where. */
+interface Fault {
+  readonly kind: "fault"
+  /** In characters from the start of the text. */
   readonly offset: number
   readonly sentence: string
-  constructor(offset: number, sentence: string) {
-    this.offset = offset
-    this.sentence = sentence
-  }
 }
+const faultAt = (offset: number, sentence: string): Fault => ({ kind: "fault", offset, sentence })
 
 /**
  * Parses the first YAML document of `text`. `file` is only named in errors.
@@ -110,7 +110,7 @@ export const readYaml = (file: string, text: string): Result.Result<YamlSource, 
     )
   }
   const root = unfold(document, lines)
-  if (root instanceof Fault) return fail(root.offset, root.sentence)
+  if (root.kind === "fault") return fail(root.offset, root.sentence)
   if (root.kind === "null") return fail(0, "the file is empty; write the configuration keys as `key: value`")
   if (root.kind !== "mapping") {
     return fail(0, "the file is not a mapping of configuration keys; write them as `key: value`, one to a line")
@@ -124,14 +124,14 @@ const unfold = (document: Document, lines: LineCounter): YamlNode | Fault => {
   const walk = (node: unknown, depth: number, line: number): YamlNode | Fault => {
     nodes += 1
     const offset = offsetOf(node)
-    if (nodes > MAX_NODES) return new Fault(offset, "aliases unfold to a very large file; write the values out")
+    if (nodes > MAX_NODES) return faultAt(offset, "aliases unfold to a very large file; write the values out")
     if (depth > MAX_DEPTH)
-      return new Fault(offset, "nested too deeply, perhaps an alias inside its own anchor; flatten it")
+      return faultAt(offset, "nested too deeply, perhaps an alias inside its own anchor; flatten it")
     const at = offset === 0 && depth > 0 ? line : Math.max(lines.linePos(offset).line, 1)
     if (isAlias(node)) {
       const target = node.resolve(document)
       return target === undefined
-        ? new Fault(
+        ? faultAt(
             offset,
             "an alias (*name) has no anchor (&name) before it; define the anchor first, or quote the value"
           )
@@ -142,7 +142,7 @@ const unfold = (document: Document, lines: LineCounter): YamlNode | Fault => {
       const items: Array<YamlNode> = []
       for (const item of node.items) {
         const read = walk(item, depth + 1, at)
-        if (read instanceof Fault) return read
+        if (read.kind === "fault") return read
         items.push(read)
       }
       return { kind: "list", items, line: at }
@@ -169,15 +169,15 @@ const unfold = (document: Document, lines: LineCounter): YamlNode | Fault => {
     merged: Array<YamlMapping>
   ): Fault | undefined => {
     const { key, value } = pair
-    if (!isScalar(key)) return new Fault(offsetOf(key), "a key is not a plain text; write it as `key: value`")
+    if (!isScalar(key)) return faultAt(offsetOf(key), "a key is not a plain text; write it as `key: value`")
     const name = textOf(key)
     const read = walk(value, depth + 1, Math.max(lines.linePos(offsetOf(key)).line, 1))
-    if (read instanceof Fault) return read
+    if (read.kind === "fault") return read
     if (name === "<<" && (key.type === undefined || key.type === Scalar.PLAIN)) {
       const sources = read.kind === "null" ? [] : read.kind === "list" ? read.items : [read]
       for (const source of sources) {
         if (source.kind !== "mapping") {
-          return new Fault(offsetOf(key), "a merge key (<<) needs a mapping; give it the alias of one, <<: *name")
+          return faultAt(offsetOf(key), "a merge key (<<) needs a mapping; give it the alias of one, <<: *name")
         }
         merged.push(source)
       }
@@ -190,8 +190,7 @@ const unfold = (document: Document, lines: LineCounter): YamlNode | Fault => {
 }
 
 /** The same node with the line of the key it belongs to. */
-const relocate = <A extends YamlNode | Fault>(node: A, line: number): A =>
-  node instanceof Fault ? node : { ...node, line }
+const relocate = <A extends YamlNode | Fault>(node: A, line: number): A => ("line" in node ? { ...node, line } : node)
 
 const scalarNode = (node: Scalar, line: number): YamlScalar | YamlNull => {
   const text = textOf(node)
@@ -200,7 +199,7 @@ const scalarNode = (node: Scalar, line: number): YamlScalar | YamlNull => {
 }
 
 /** Under the failsafe schema every scalar value is its text. */
-const textOf = (node: Scalar): string => (typeof node.value === "string" ? node.value : String(node.value ?? ""))
+const textOf = (node: Scalar): string => (typeof node.value === "string" ? node.value : "")
 
 const offsetOf = (node: unknown): number =>
   isAlias(node) || isScalar(node) || isMap(node) || isSeq(node) ? (node.range?.[0] ?? 0) : 0
