@@ -1,7 +1,8 @@
 /** `RingVerifier` through libsecp256k1; in pure code, with one warning, where that is not available. */
 import { Effect, Layer, Result } from "effect"
 import { RingVerifier } from "../../domain/ports/RingVerifier.ts"
-import { DEFAULT_MEMBER_CAPACITY, make as makePure } from "../../domain/ring/RingVerifierPure.ts"
+import { DEFAULT_MEMBER_CAPACITY, makeRingVerificationPure } from "../../domain/ring/RingVerifierPure.ts"
+import { nodeHashToScalar } from "./NodeSha256.ts"
 import { makeRingVerificationNative } from "./RingVerificationNative.ts"
 import { loadSecp256k1Native, type NativeUnavailable, type Secp256k1Native } from "./Secp256k1Native.ts"
 
@@ -18,7 +19,8 @@ export const layerWith = (
     Effect.gen(function* () {
       if (Result.isFailure(native)) {
         yield* Effect.logWarning(native.failure.message)
-        return makePure(memberCapacity)
+        const verify = makeRingVerificationPure({ memberCapacity, hashToScalar: nodeHashToScalar })
+        return { verify: (message, signature) => Effect.sync(() => verify(message, signature)) }
       }
       const { verify } = makeRingVerificationNative(native.success, { memberCapacity })
       return { verify: (message, signature) => Effect.sync(() => verify(message, signature)) }
