@@ -133,7 +133,9 @@ const endpointItem = (transport: RpcType): Reader<BackendEndpoint> => {
       ...plain.rows(place),
       ...named
         .rows(place)
-        .map((row) => (row.place.endsWith(".url") ? { ...row, meaning: "URL of a named backend. Secret." } : row))
+        .map((row) =>
+          row.place.endsWith(".url") ? { ...row, type: "URL", meaning: "URL of a named backend. Secret." } : row
+        )
     ]
   }
 }

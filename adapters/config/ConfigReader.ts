@@ -93,7 +93,7 @@ export const listOf = <A>(item: Reader<A>, itemKind: string): Reader<ReadonlyArr
       node.items.flatMap((entry, index) => Option.toArray(item.read(entry, `${place}[${index}]`, findings)))
     )
   },
-  rows: (place) => item.rows(`${place}[]`)
+  rows: (place) => asEntries(item.rows(`${place}[]`), `${place}[]`)
 })
 
 /** A mapping with names chosen by the operator, in the order of the file; entries that are wrong are left out (and noted). */
@@ -125,7 +125,10 @@ export const mapOf = <A>(
     }
     return Option.some(values)
   },
-  rows: (place) => entryOf(names.placeholder).rows(joinPlace(place, names.placeholder))
+  rows: (place) => {
+    const entry = joinPlace(place, names.placeholder)
+    return asEntries(entryOf(names.placeholder).rows(entry), entry)
+  }
 })
 
 /** A key of a section: its name in the file and its reader. */
@@ -272,5 +275,9 @@ const row = <A>(place: string, spec: KeySpec<A>, fallback: string): ConfigRow =>
   type: spec.type,
   fallback,
   meaning: spec.meaning,
-  status: "used"
+  status: spec.notBuilt === undefined ? "used" : "refused"
 })
+
+/** An item of a list or an entry of a mapping is not required: nobody has to write one. */
+const asEntries = (rows: ReadonlyArray<ConfigRow>, entry: string): ReadonlyArray<ConfigRow> =>
+  rows.map((each) => (each.place === entry ? { ...each, fallback: "" } : each))

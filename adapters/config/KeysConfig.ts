@@ -14,7 +14,7 @@ const keyring = section({
     optional({
       codec: oneOf(["file", "os", "test", "memory"]),
       type: "file, os, test, memory",
-      meaning: "Left out: no keyring. Not built here: a value refuses the start.",
+      meaning: "Kind of the Cosmos keyring; left out: none.",
       notBuilt: { when: () => true, sentence: keyringSentence }
     })
   ),

@@ -20,10 +20,7 @@ const profilerSentence =
 
 /** `pprof` where the Go default is off: switching it on refuses the start. */
 export const profilerOff = section({
-  enabled: key(
-    "enabled",
-    flagNotBuilt(false, "Go's profiler; not built here: true refuses the start.", profilerSentence)
-  ),
+  enabled: key("enabled", flagNotBuilt(false, "Go's profiler.", profilerSentence)),
   address: key("addr", listenAddress(":6060", "Without effect here."))
 })
 

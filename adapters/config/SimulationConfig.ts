@@ -100,11 +100,7 @@ const fields = section(
   {
     enabled: key(
       "enabled",
-      flagNotBuilt(
-        false,
-        "Admit simulated relays; not built here: true refuses the start.",
-        "simulated relays are not built in here; set it to false"
-      )
+      flagNotBuilt(false, "Admit simulated relays.", "simulated relays are not built in here; set it to false")
     ),
     maxConcurrent: key("max_concurrent", count({ fallback: "32" }, "Simulated relays at one time.")),
     freshness: key(

@@ -97,7 +97,6 @@ export const readYaml = (file: string, text: string): Result.Result<YamlSource, 
   }
   const document = parseDocument(text.replace(/^\uFEFF/, ""), {
     schema: "failsafe",
-    merge: true,
     prettyErrors: false,
     lineCounter: lines
   })
