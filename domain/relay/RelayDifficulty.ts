@@ -13,7 +13,7 @@ export interface DifficultyMultiplier {
 /** A target that is not 32 bytes or is zero; with it no relay can be judged. */
 export class InvalidDifficultyTarget extends Schema.TaggedError<InvalidDifficultyTarget>()("InvalidDifficultyTarget", {
   problem: Schema.Literals(["is not 32 bytes", "is zero"]),
-  length: Schema.Number
+  length: Schema.Int
 }) {
   override get message(): string {
     return `difficulty target of ${this.length} bytes ${this.problem}`

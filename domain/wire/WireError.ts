@@ -27,7 +27,7 @@ export class WireError extends Schema.TaggedError<WireError>()("WireError", {
   subject: Schema.String,
   field: Schema.String,
   reason: WireReason,
-  offset: Schema.Number
+  offset: Schema.Int
 }) {
   override get message(): string {
     const place = this.field === "" ? this.subject : `${this.subject}.${this.field}`

@@ -1,108 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import {
-  decodeMessage,
-  LENGTH_DELIMITED,
-  type ProtoReader,
-  type WireDialect
-} from "../../../domain/wire/ProtoReader.ts"
 import { textToBytes } from "../../../domain/wire/ByteText.ts"
-import { ascii, bytesField, counted, join, repeated, tag, textField, varint, varintField } from "./WireBytes.ts"
-
-interface Part {
-  name: string
-  size: bigint
-}
-
-interface Sample {
-  text: string
-  bytes: Uint8Array
-  unsigned: bigint
-  signed: bigint
-  code: number
-  enumeration: number
-  flag: boolean
-  ratio: number
-  part: Part | undefined
-  tags: Array<string>
-}
-
-const readPart = (reader: ProtoReader, draft: Part): void => {
-  while (reader.next()) {
-    if (reader.field === 1) draft.name = reader.text("name", draft.name)
-    else if (reader.field === 2) draft.size = reader.uint64("size", draft.size)
-    else reader.skip()
-  }
-}
-
-const readSample = (reader: ProtoReader, draft: Sample): void => {
-  while (reader.next()) {
-    switch (reader.field) {
-      case 1:
-        draft.text = reader.text("text", draft.text)
-        break
-      case 2:
-        draft.bytes = reader.bytes("bytes", draft.bytes)
-        break
-      case 3:
-        draft.unsigned = reader.uint64("unsigned", draft.unsigned)
-        break
-      case 4:
-        draft.signed = reader.int64("signed", draft.signed)
-        break
-      case 5:
-        draft.code = reader.uint32("code", draft.code)
-        break
-      case 6:
-        draft.enumeration = reader.int32("enumeration", draft.enumeration)
-        break
-      case 7:
-        draft.flag = reader.bool("flag", draft.flag)
-        break
-      case 8:
-        draft.ratio = reader.double("ratio", draft.ratio)
-        break
-      case 9:
-        if (!reader.expect("part", LENGTH_DELIMITED)) break
-        draft.part ??= { name: "", size: 0n }
-        reader.message("part", readPart, draft.part)
-        break
-      case 10:
-        draft.tags.push(reader.text("tags"))
-        break
-      default:
-        reader.skip()
-    }
-  }
-}
-
-const empty = (): Sample => ({
-  text: "",
-  bytes: new Uint8Array(0),
-  unsigned: 0n,
-  signed: 0n,
-  code: 0,
-  enumeration: 0,
-  flag: false,
-  ratio: 0,
-  part: undefined,
-  tags: []
-})
-
-const decode = (bytes: Uint8Array, dialect: WireDialect = "gogo") =>
-  decodeMessage("Sample", bytes, readSample, empty(), dialect)
-
-const accepted = (bytes: Uint8Array, dialect: WireDialect = "gogo"): Sample => Result.getOrThrow(decode(bytes, dialect))
-
-/** Field and reason of a refusal, as one text. */
-const refusal = (bytes: Uint8Array, dialect: WireDialect = "gogo"): string => {
-  const result = decode(bytes, dialect)
-  if (Result.isSuccess(result)) return "accepted"
-  const { subject, field, reason, message, offset } = result.failure
-  const place = field === "" ? subject : `${subject}.${field}`
-  assert.strictEqual(message, `${place} cannot be decoded: ${reason} at byte ${offset}`)
-  return `${field}: ${reason}`
-}
+import { ascii, bytesField, join, repeated, tag, textField, varint, varintField } from "./WireBytes.ts"
+import { accepted, decode, empty, refusal } from "./WireSample.ts"
 
 const startGroup = (field: number) => tag(field, 3)
 const endGroup = (field: number) => tag(field, 4)
@@ -381,37 +281,7 @@ describe("verdicts of google.golang.org/protobuf where they differ", () => {
   })
 })
 
-describe("hostile input", () => {
-  const million = 1 << 20
-  const inputs: ReadonlyArray<readonly [string, Uint8Array]> = [
-    ["1 MB of varint bytes", repeated(0x80, million)],
-    ["1 MB of full varint bytes", repeated(0xff, million)],
-    ["1 MB of zero bytes", repeated(0, million)],
-    ["1 MB of a text in one field", textField(1, "a".repeat(million))],
-    ["1 MB of empty texts", Uint8Array.from({ length: million }, (_, i) => (i % 2 === 0 ? 0x0a : 0))],
-    ["1 MB of empty sub-messages", Uint8Array.from({ length: million }, (_, i) => (i % 2 === 0 ? 0x4a : 0))],
-    ["1 MB of empty list items", Uint8Array.from({ length: million }, (_, i) => (i % 2 === 0 ? 0x52 : 0))],
-    ["groups opened 1 MB deep", repeated(0xfb, million).map((byte, i) => (i % 2 === 0 ? byte : 0x0f))],
-    ["groups opened and closed", join(repeated(0x7b, million / 2), repeated(0x7c, million / 2))],
-    [
-      "sub-messages that promise the rest",
-      join(...Array.from({ length: 1000 }, () => join(tag(9, 2), varint(50_000))))
-    ],
-    ["unknown fields", join(...Array.from({ length: 1000 }, (_, i) => bytesField(20 + i, repeated(1, 100))))]
-  ]
-
-  for (const dialect of ["gogo", "google"] as const) {
-    for (const [name, input] of inputs) {
-      it(`reads each byte a few times at most: ${name}, ${dialect}`, () => {
-        const watched = counted(input)
-        const result = decode(watched.bytes, dialect)
-        assert.isAtMost(watched.visited(), 4 * input.length + 16)
-        if (Result.isSuccess(result)) assert.isAtMost(result.success.tags.length, input.length / 2)
-        else assert.isAtMost(result.failure.offset, input.length)
-      })
-    }
-  }
-
+describe("ProtoReader", () => {
   it("gives views that end where the field ends, never a Node Buffer", () => {
     const input = Buffer.from(join(bytesField(2, ascii("abc")), textField(1, "tail")))
     const { bytes } = accepted(input)
