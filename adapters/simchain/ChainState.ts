@@ -71,6 +71,8 @@ export interface ChainState {
   readonly applications: ReadonlyMap<string, Application>
   readonly gateways: ReadonlyMap<string, Gateway>
   readonly suppliers: ReadonlyMap<string, Supplier>
+  /** Suppliers that leave at the end of their unbonding period. One that was slashed below the minimum is not among them. */
+  readonly unbondingSuppliers: ReadonlySet<string>
   readonly services: ReadonlyMap<string, ServiceRecord>
   /** By `claimKey`. */
   readonly claims: ReadonlyMap<string, Claim>

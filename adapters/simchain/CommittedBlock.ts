@@ -1,5 +1,5 @@
 /** A block of the simulated chain with the results that a node keeps of it. */
-import type { ChainEvent } from "../../domain/chain/ChainEvents.ts"
+import type { RawEvent } from "../../domain/chain/ChainEvents.ts"
 import type { Block } from "../../domain/ports/Blocks.ts"
 
 /** Result of one transaction, by CheckTx or in a block; `code` 0 means success. */
@@ -9,7 +9,7 @@ export interface TxResult {
   readonly log: string
   readonly gasWanted: bigint
   readonly gasUsed: bigint
-  readonly events: ReadonlyArray<ChainEvent>
+  readonly events: ReadonlyArray<RawEvent>
 }
 
 /** A transaction in a block. */
@@ -23,5 +23,5 @@ export interface BlockTx {
 export interface CommittedBlock extends Block {
   readonly txs: ReadonlyArray<BlockTx>
   /** Events of the end of the block, in order. */
-  readonly endBlockEvents: ReadonlyArray<ChainEvent>
+  readonly endBlockEvents: ReadonlyArray<RawEvent>
 }

@@ -151,6 +151,7 @@ export const genesis = (input: GenesisInput): ChainState => {
     applications: new Map(applications.map((application) => [application.address, application])),
     gateways: new Map(gateways.map((gateway) => [gateway.address, gateway])),
     suppliers: new Map(suppliers.map((supplier) => [supplier.operatorAddress, supplier])),
+    unbondingSuppliers: new Set(),
     services: new Map((input.services ?? []).map((service) => [service.id, serviceOf(service)])),
     claims: new Map(),
     proofs: new Map(),
