@@ -69,10 +69,10 @@ export class InnerHash {
     for (let i = 0; i < 4; i++) target.words[at + HASH_SIZE / 4 + i] = this.#words[TAIL_WORD + i] ?? 0
   }
 
-  /** The 113-byte encoding of the loaded children, a fresh array. */
-  encode(): Uint8Array {
+  /** Writes the encoding of the loaded children into `target`, which has 113 bytes. */
+  encode(target: Uint8Array): void {
     this.#addTails()
-    return this.#encoding.slice()
+    target.set(this.#encoding)
   }
 
   /**

@@ -6,7 +6,8 @@
  * next free 4 | kind 1 | flags 1 | start 1 | end 1.
  */
 import type { DigestMemory, InnerHash } from "./InnerHash.ts"
-import { DIGEST_SIZE, HASH_SIZE, PATH_BITS, PATH_SIZE, TAIL_SIZE, uint64At } from "./TrieSpec.ts"
+import type { Uint64 } from "./Uint64.ts"
+import { DIGEST_SIZE, HASH_SIZE, PATH_BITS, PATH_SIZE, TAIL_SIZE, uint32At } from "./TrieSpec.ts"
 
 /** What a slot holds. Slot 0 is the empty node; a stub is a stored node of which only the digest is here. */
 export type NodeKind = typeof EMPTY | typeof LEAF | typeof INNER | typeof EXTENSION | typeof STUB
@@ -248,14 +249,20 @@ export class NodeArena {
     return true
   }
 
-  /** Sum in the digest of a slot. */
-  sum(slot: number): bigint {
-    return uint64At(this.page(slot).bytes, (slot & PAGE_MASK) * SLOT_SIZE + HASH_SIZE)
+  /** Adds sum and count of a slot to totals. */
+  addTotals(slot: number, sum: Uint64, count: Uint64): void {
+    const { bytes } = this.page(slot)
+    const at = (slot & PAGE_MASK) * SLOT_SIZE + HASH_SIZE
+    sum.add(uint32At(bytes, at), uint32At(bytes, at + 4))
+    count.add(uint32At(bytes, at + 8), uint32At(bytes, at + 12))
   }
 
-  /** Count in the digest of a slot. */
-  count(slot: number): bigint {
-    return uint64At(this.page(slot).bytes, (slot & PAGE_MASK) * SLOT_SIZE + HASH_SIZE + 8)
+  /** Takes sum and count of a slot from totals. */
+  subtractTotals(slot: number, sum: Uint64, count: Uint64): void {
+    const { bytes } = this.page(slot)
+    const at = (slot & PAGE_MASK) * SLOT_SIZE + HASH_SIZE
+    sum.subtract(uint32At(bytes, at), uint32At(bytes, at + 4))
+    count.subtract(uint32At(bytes, at + 8), uint32At(bytes, at + 12))
   }
 
   /** Gives both children of an inner node, whose digests are known, to `hash`. */

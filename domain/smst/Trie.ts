@@ -6,10 +6,11 @@
  */
 import { Result, Schema } from "effect"
 import { sha256 as nobleSha256, type Sha256 } from "../crypto/Sha256.ts"
+import { EncodingPool } from "./EncodingPool.ts"
 import { InnerHash } from "./InnerHash.ts"
 import { sortByPath } from "./LeafOrder.ts"
 import { EMPTY, EXTENSION, INNER, LEAF, NodeArena, STUB } from "./NodeArena.ts"
-import { CorruptNode, encodeExtension, parseNode, readNode } from "./TrieNode.ts"
+import { CorruptNode, writeExtension, parseNode, readNode } from "./TrieNode.ts"
 import {
   bitOf,
   countOf,
@@ -19,8 +20,13 @@ import {
   leafPath,
   PATH_BITS,
   pathOf,
-  sumOf
+  sumOf,
+  LEAF_OVERHEAD,
+  INNER_SIZE,
+  EXTENSION_SIZE,
+  writeLeaf
 } from "./TrieSpec.ts"
+import { Uint64 } from "./Uint64.ts"
 
 /** One leaf to insert. */
 export interface BatchLeaf {
@@ -96,11 +102,7 @@ export type NodeView =
 const firstOutcome = (insertion: BatchInsertion): LeafOutcome => insertion.outcomes[0] ?? "added"
 
 /** The key under which a digest is kept in a map of this module. */
-const digestKey = (digest: Uint8Array): string => {
-  let key = ""
-  for (const byte of digest) key += String.fromCharCode(byte)
-  return key
-}
+const digestKey = (digest: Uint8Array): string => String.fromCharCode(...digest)
 
 /** A trie. After a commit that the store refused, drop it and open a new one from the last stored root. */
 export class Trie {
@@ -109,8 +111,8 @@ export class Trie {
   readonly #hash: InnerHash
   readonly #arena = new NodeArena()
   #root = 0
-  #sum = 0n
-  #count = 0n
+  readonly #sum = new Uint64()
+  readonly #count = new Uint64()
   /** Number of changes so far; tells a caller up the recursion whether anything below it changed. */
   #revision = 0
   #stubs = 0
@@ -140,19 +142,19 @@ export class Trie {
     const trie = new Trie(sha256)
     if (isEmptyDigest(root)) return trie
     trie.#root = trie.#makeStub(root, 0)
-    trie.#sum = sumOf(root)
-    trie.#count = countOf(root)
+    trie.#sum.set(sumOf(root))
+    trie.#count.set(countOf(root))
     return trie
   }
 
   /** Number of leaves, modulo 2^64; no hashing. */
   get count(): bigint {
-    return this.#count
+    return this.#count.value
   }
 
   /** Sum of the weights, modulo 2^64; no hashing. */
   get sum(): bigint {
-    return this.#sum
+    return this.#sum.value
   }
 
   /** Nodes in memory, stubs included: about 2.3 for each leaf of a trie built here, 88 bytes each. */
@@ -257,13 +259,18 @@ export class Trie {
 
   /**
    * Inserts a batch and hands out the encodings of what is new. They count as stored: the caller writes them in the
-   * commit that accepts the batch. Hashes each path and leaf once; inner digests wait.
+   * commit that accepts the batch. Hashes each path and leaf once; inner digests wait. All encodings share one buffer.
    */
   insertBatch(leaves: ReadonlyArray<BatchLeaf>): Result.Result<BatchInsertion, UnresolvedNode> {
-    return this.#insertEncoded(
-      leaves.map((leaf) => encodeLeaf(leaf.path ?? pathOf(leaf.key, this.sha256), leaf.value, leaf.weight)),
-      true
-    )
+    let size = 0
+    for (const leaf of leaves) size += LEAF_OVERHEAD + leaf.value.length
+    const pool = new EncodingPool(size)
+    const encodings = leaves.map(({ key, path, value, weight }) => {
+      const encoding = pool.take(LEAF_OVERHEAD + value.length)
+      writeLeaf(encoding, path ?? pathOf(key, this.sha256), value, weight)
+      return encoding
+    })
+    return this.#insertEncoded(encodings, true)
   }
 
   /** Inserts a leaf that is in the store already, from its encoding: the tail since the last checkpoint, a scan. */
@@ -317,7 +324,7 @@ export class Trie {
     this.#budget = Number.POSITIVE_INFINITY
     this.#computeDigest(this.#root)
     const writes: Array<NodeWrite> = []
-    this.#collect(this.#root, limit, writes)
+    this.#collect(this.#root, limit, writes, new EncodingPool())
     this.#cancelDeletes(writes)
     return writes
   }
@@ -371,7 +378,7 @@ export class Trie {
     if (kind !== INNER && kind !== EXTENSION) return this.#encodings.get(slot)
     this.#budget = Number.POSITIVE_INFINITY
     this.#computeDigest(slot)
-    return this.#encode(slot)
+    return this.#encode(slot, new EncodingPool(INNER_SIZE))
   }
 
   #makeStub(digest: Uint8Array, depth: number): number {
@@ -555,7 +562,7 @@ export class Trie {
     const leaf = batch.slots[position] ?? EMPTY
     switch (arena.kind(node)) {
       case EMPTY:
-        this.#addTotals(leaf)
+        arena.addTotals(leaf, this.#sum, this.#count)
         this.#revision++
         return leaf
       case LEAF:
@@ -592,7 +599,7 @@ export class Trie {
     const leaf = batch.slots[position] ?? EMPTY
     const difference = arena.firstDifference(node, leaf, depth)
     if (difference < PATH_BITS) {
-      this.#addTotals(leaf)
+      arena.addTotals(leaf, this.#sum, this.#count)
       this.#revision++
       return this.#join(leaf, node, difference, depth, leaf)
     }
@@ -603,7 +610,7 @@ export class Trie {
     }
     batch.outcomes[index] = "replaced"
     this.#dropLeaf(node)
-    this.#addTotals(leaf)
+    arena.addTotals(leaf, this.#sum, this.#count)
     this.#revision++
     this.#mayReturn = true
     return leaf
@@ -616,7 +623,7 @@ export class Trie {
     const end = arena.end(node)
     const child = arena.link(node)
     const below = difference === end - 1 ? child : this.#extend(difference + 1, end, node, child)
-    this.#addTotals(leaf)
+    arena.addTotals(leaf, this.#sum, this.#count)
     this.#revision++
     const inner = this.#join(leaf, below, difference, start, node)
     this.#retire(node)
@@ -694,16 +701,10 @@ export class Trie {
     }
   }
 
-  #addTotals(leaf: number): void {
-    this.#count = BigInt.asUintN(64, this.#count + this.#arena.count(leaf))
-    this.#sum = BigInt.asUintN(64, this.#sum + this.#arena.sum(leaf))
-  }
-
   /** Takes a leaf out of totals and memory; the store's copy becomes an orphan. */
   #dropLeaf(leaf: number): void {
     const arena = this.#arena
-    this.#count = BigInt.asUintN(64, this.#count - arena.count(leaf))
-    this.#sum = BigInt.asUintN(64, this.#sum - arena.sum(leaf))
+    arena.subtractTotals(leaf, this.#sum, this.#count)
     this.#encodings.delete(leaf)
     this.#retire(leaf)
     arena.release(leaf)
@@ -740,33 +741,41 @@ export class Trie {
   }
 
   /** Adds the nodes below `node` that the store lacks, children first, until there are `limit`. */
-  #collect(node: number, limit: number, writes: Array<NodeWrite>): void {
+  #collect(node: number, limit: number, writes: Array<NodeWrite>, pool: EncodingPool): void {
     const arena = this.#arena
     if (arena.isStored(node)) return
     const kind = arena.kind(node)
     if (kind === INNER) {
-      this.#collect(arena.child(node, 0), limit, writes)
-      this.#collect(arena.child(node, 1), limit, writes)
+      this.#collect(arena.child(node, 0), limit, writes, pool)
+      this.#collect(arena.child(node, 1), limit, writes, pool)
     } else if (kind === EXTENSION) {
-      this.#collect(arena.link(node), limit, writes)
+      this.#collect(arena.link(node), limit, writes, pool)
     }
     if (writes.length >= limit) return
-    writes.push({ digest: arena.digest(node), encoding: this.#encode(node) })
+    writes.push({ digest: arena.digest(node), encoding: this.#encode(node, pool) })
     arena.markStored(node)
+    if (kind === LEAF) this.#encodings.delete(node)
   }
 
-  #encode(node: number): Uint8Array {
+  /** Encoding of an inner node or extension whose digests are known, or of a leaf that was not handed out. */
+  #encode(node: number, pool: EncodingPool): Uint8Array {
     const arena = this.#arena
     switch (arena.kind(node)) {
-      case INNER:
+      case INNER: {
+        const encoding = pool.take(INNER_SIZE)
         arena.loadChildren(this.#hash, node)
-        return this.#hash.encode()
-      case EXTENSION:
-        return encodeExtension(arena.start(node), arena.end(node), arena.path(node), arena.digest(arena.link(node)))
+        this.#hash.encode(encoding)
+        return encoding
+      }
+      case EXTENSION: {
+        const encoding = pool.take(EXTENSION_SIZE)
+        const child = arena.digest(arena.link(node))
+        writeExtension(encoding, arena.start(node), arena.end(node), arena.path(node), child)
+        return encoding
+      }
       default: {
         const encoding = this.#encodings.get(node)
-        if (encoding === undefined) throw new Error("the encoding of this node is not kept")
-        this.#encodings.delete(node)
+        if (encoding === undefined) throw new Error("the encoding of this leaf is not kept")
         return encoding
       }
     }

@@ -11,6 +11,7 @@ import {
   digestOf,
   EXTENSION_SIZE,
   EXTENSION_TAG,
+  HASH_SIZE,
   INNER_SIZE,
   INNER_TAG,
   LEAF_OVERHEAD,
@@ -104,14 +105,18 @@ export const readNode = (
   return bytesEqual(actual, digest) ? Result.succeed(node) : corrupt("digest")
 }
 
-/** Encoding of an extension, 99 bytes, a fresh array. `child` is the 48-byte digest below it. */
-export const encodeExtension = (start: number, end: number, path: Uint8Array, child: Uint8Array): Uint8Array => {
-  const encoding = new Uint8Array(EXTENSION_SIZE)
-  encoding[0] = EXTENSION_TAG
-  encoding[1] = start
-  encoding[2] = end
-  encoding.set(path, 3)
-  encoding.set(child, 3 + PATH_SIZE)
-  encoding.set(child.subarray(DIGEST_SIZE - 16), 3 + PATH_SIZE + DIGEST_SIZE)
-  return encoding
+/** Writes the encoding of an extension into `target`, which has 99 bytes. `child` is the 48-byte digest below it. */
+export const writeExtension = (
+  target: Uint8Array,
+  start: number,
+  end: number,
+  path: Uint8Array,
+  child: Uint8Array
+): void => {
+  target[0] = EXTENSION_TAG
+  target[1] = start
+  target[2] = end
+  target.set(path, 3)
+  target.set(child, 3 + PATH_SIZE)
+  target.set(child.subarray(HASH_SIZE), 3 + PATH_SIZE + DIGEST_SIZE)
 }

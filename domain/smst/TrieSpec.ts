@@ -51,16 +51,17 @@ export const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean => {
   return true
 }
 
+/** Unsigned 32-bit big-endian integer at `offset`. The caller guarantees 4 bytes. */
+export const uint32At = (bytes: Uint8Array, offset: number): number =>
+  (((bytes[offset] ?? 0) << 24) |
+    ((bytes[offset + 1] ?? 0) << 16) |
+    ((bytes[offset + 2] ?? 0) << 8) |
+    (bytes[offset + 3] ?? 0)) >>>
+  0
+
 /** Unsigned 64-bit big-endian integer at `offset`. The caller guarantees 8 bytes. */
-export const uint64At = (bytes: Uint8Array, offset: number): bigint => {
-  let high = 0
-  let low = 0
-  for (let i = 0; i < 4; i++) {
-    high = high * 256 + (bytes[offset + i] ?? 0)
-    low = low * 256 + (bytes[offset + 4 + i] ?? 0)
-  }
-  return high === 0 ? BigInt(low) : (BigInt(high) << 32n) | BigInt(low)
-}
+export const uint64At = (bytes: Uint8Array, offset: number): bigint =>
+  (BigInt(uint32At(bytes, offset)) << 32n) | BigInt(uint32At(bytes, offset + 4))
 
 /** Sum of the weights under a digest, modulo 2^64. */
 export const sumOf = (digest: Uint8Array): bigint => uint64At(digest, HASH_SIZE)
@@ -75,17 +76,26 @@ export const countOf = (digest: Uint8Array): bigint => uint64At(digest, HASH_SIZ
  */
 export const encodeLeaf = (path: Uint8Array, value: Uint8Array, weight: bigint): Uint8Array => {
   const encoding = new Uint8Array(LEAF_OVERHEAD + value.length)
-  encoding.set(path, 1)
-  encoding.set(value, 1 + PATH_SIZE)
-  let at = encoding.length - TAIL_SIZE
-  const high = Number(BigInt.asUintN(32, weight >> 32n))
-  const low = Number(BigInt.asUintN(32, weight))
-  for (let shift = 24; shift >= 0; shift -= 8, at++) {
-    encoding[at] = high >>> shift
-    encoding[at + 4] = low >>> shift
-  }
-  encoding[encoding.length - 1] = 1
+  writeLeaf(encoding, path, value, weight)
   return encoding
+}
+
+/** Writes the encoding of a leaf into `target`, which has its size and is zero. */
+export const writeLeaf = (target: Uint8Array, path: Uint8Array, value: Uint8Array, weight: bigint): void => {
+  target.set(path, 1)
+  target.set(value, 1 + PATH_SIZE)
+  const at = target.length - TAIL_SIZE
+  // Most weights fit 32 bits: their upper half needs no bigint arithmetic.
+  writeUint32(target, at, weight >= 0n && weight <= 0xffff_ffffn ? 0 : Number(BigInt.asUintN(32, weight >> 32n)))
+  writeUint32(target, at + 4, Number(BigInt.asUintN(32, weight)))
+  target[target.length - 1] = 1
+}
+
+const writeUint32 = (target: Uint8Array, at: number, value: number): void => {
+  target[at] = value >>> 24
+  target[at + 1] = value >>> 16
+  target[at + 2] = value >>> 8
+  target[at + 3] = value
 }
 
 /** Path inside a leaf encoding: a view of its bytes 1 to 32. */
