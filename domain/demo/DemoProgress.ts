@@ -1,0 +1,137 @@
+/** What the demo shows: a fold over session events and the gateway's counters, and its text. Pure. */
+import { evolve, type SessionState, unopened } from "../session/SessionState.ts"
+import type { SessionEvent } from "../session/SessionEvent.ts"
+
+/** What the demo gateway saw, as totals. */
+export interface GatewayCounters {
+  readonly sent: number
+  /** Answers whose signature, header and payload hash the gateway verified. */
+  readonly verified: number
+  /** Signed or plain refusals. */
+  readonly refused: number
+  /** No answer, or one that does not verify. */
+  readonly failed: number
+  /** Text of the last refusal or failure. */
+  readonly lastProblem: string | undefined
+}
+
+export interface DemoProgress {
+  readonly height: bigint
+  readonly gateway: GatewayCounters
+  /** By `supplier|session`, in order of opening. */
+  readonly sessions: ReadonlyMap<string, SessionState>
+  /** uPOKT settled. */
+  readonly earned: bigint
+  readonly settled: number
+  /** Sessions that ended otherwise. */
+  readonly unpaid: number
+}
+
+export const emptyProgress: DemoProgress = {
+  height: 0n,
+  gateway: { sent: 0, verified: 0, refused: 0, failed: 0, lastProblem: undefined },
+  sessions: new Map(),
+  earned: 0n,
+  settled: 0,
+  unpaid: 0
+}
+
+/** Sessions that the picture keeps: the oldest ended ones go first. */
+const SHOWN_SESSIONS = 12
+
+/** The progress after one event of a session. */
+export const withEvent = (progress: DemoProgress, key: string, event: SessionEvent): DemoProgress => {
+  const sessions = new Map(progress.sessions)
+  const before = sessions.get(key) ?? unopened
+  const after = evolve(before, event)
+  sessions.set(key, after)
+  for (const [oldest, state] of sessions) {
+    if (sessions.size <= SHOWN_SESSIONS) break
+    if (state.end !== undefined) sessions.delete(oldest)
+  }
+  const hasJustEnded = before.end === undefined && after.end !== undefined
+  const isPaid = event._tag === "Settled"
+  return {
+    ...progress,
+    sessions,
+    earned: progress.earned + (isPaid ? event.paid : 0n),
+    settled: progress.settled + (isPaid ? 1 : 0),
+    unpaid: progress.unpaid + (hasJustEnded && !isPaid ? 1 : 0)
+  }
+}
+
+/** One line for an event worth telling; none for checkpoints. */
+export const tell = (state: SessionState, event: SessionEvent): string | undefined => {
+  const name = sessionName(state)
+  switch (event._tag) {
+    case "SessionOpened":
+      return `${name} opened: blocks ${event.startHeight} to ${event.endHeight}, ${event.computeUnitsPerRelay} compute units a relay`
+    case "RelaysAccepted":
+      return undefined
+    case "RelaysLate":
+      return `${name} ${event.count} relays came too late (${event.reason})`
+    case "SessionSealed":
+      return `${name} sealed at height ${event.height}: ${event.count} relays, ${event.sum} compute units`
+    case "ClaimSubmitted":
+      return `${name} claim sent at height ${event.height}, transaction ${event.txHash.slice(0, 12)}…`
+    case "ClaimIncluded":
+      return `${name} claim on chain: ${pokt(event.claimedUpokt)}`
+    case "ClaimMissed":
+      return `${name} claim missed (${event.reason}): ${event.detail}`
+    case "ProofRequired":
+      return `${name} proof required (${event.reason})`
+    case "ProofNotRequired":
+      return `${name} no proof required`
+    case "ProofSubmitted":
+      return `${name} proof sent at height ${event.height}, transaction ${event.txHash.slice(0, 12)}…`
+    case "ProofIncluded":
+      return `${name} proof validated by the chain`
+    case "ProofMissed":
+      return `${name} proof missed (${event.reason}): ${event.detail}`
+    case "RootMismatch":
+      return `${name} the claim on chain has another root`
+    case "Settled":
+      return `${name} settled at height ${event.height}: earned ${pokt(event.paid)}${event.overserviced > 0n ? `, ${pokt(event.overserviced)} beyond the application's limit` : ""}`
+    case "Expired":
+      return `${name} expired (${event.reason}), slashed ${pokt(event.slashed)}`
+    case "Discarded":
+      return `${name} discarded by the chain: ${event.error}`
+    case "SettlementUnknown":
+      return `${name} settlement was not seen`
+    case "Skipped":
+      return `${name} not claimed (${event.reason}): ${event.detail}`
+  }
+}
+
+/** The picture: a headline and one row for each session. `width` cuts long rows. */
+export const picture = (progress: DemoProgress, endpoint: string, width: number): ReadonlyArray<string> => {
+  const { gateway } = progress
+  return [
+    `relaymill demo   ${endpoint}   height ${progress.height}`,
+    `relays  sent ${gateway.sent}   verified ${gateway.verified}   refused ${gateway.refused}   failed ${gateway.failed}`,
+    `earned  ${pokt(progress.earned)} in ${progress.settled} settled sessions${progress.unpaid > 0 ? `, ${progress.unpaid} unpaid` : ""}`,
+    "",
+    `${"session".padEnd(26)}${"blocks".padEnd(10)}${"relays".padStart(7)}${"units".padStart(12)}  state`,
+    ...[...progress.sessions.values()].map((state) => {
+      const { header, accepted } = state
+      const blocks = `${header.sessionStartBlockHeight}–${header.sessionEndBlockHeight}`
+      return `${sessionName(state).padEnd(26)}${blocks.padEnd(10)}${String(accepted.count).padStart(7)}${String(accepted.sum).padStart(12)}  ${stateText(state)}`
+    })
+  ].map((line) => line.slice(0, width))
+}
+
+/** What the demo achieved, for its end. */
+export const summary = (progress: DemoProgress): ReadonlyArray<string> => [
+  `${progress.gateway.verified} relays served and verified, ${progress.gateway.refused} refused, ${progress.gateway.failed} failed`,
+  `${progress.settled} sessions settled, ${progress.unpaid} ended without pay, earned ${pokt(progress.earned)}`
+]
+
+/** Exact: 1 POKT = 1 000 000 uPOKT; the issue's unit stays visible. */
+export const pokt = (upokt: bigint): string => `${upokt} uPOKT`
+
+const stateText = (state: SessionState): string =>
+  state.end?._tag === "Settled" ? `settled, ${pokt(state.end.paid)}` : state.status.replaceAll("_", " ")
+
+/** Supplier and session by their tails: enough to tell a dozen apart. */
+const sessionName = ({ header, supplier }: SessionState): string =>
+  `${header.sessionId.slice(0, 8)} ${header.serviceId} …${supplier.slice(-6)}`
