@@ -103,7 +103,7 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
       return result
     }).pipe(
       Effect.onError(() => doubt(session)),
-      lockOf(session).withPermit
+      Semaphore.withPermit(lockOf(session))
     )
 
   /** A session that cannot be loaded now is missing from this look and is tried again at the next. */

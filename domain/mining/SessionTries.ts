@@ -5,7 +5,7 @@
  */
 import { Context, Effect, Result, Schema } from "effect"
 import { BulkSha256 } from "../crypto/BulkSha256.ts"
-import { StoreUnavailable, SupplierStore } from "../ports/SupplierStore.ts"
+import { type StoreUnavailable, SupplierStore } from "../ports/SupplierStore.ts"
 import type { SessionId, SupplierAddress } from "../protocol/Identifiers.ts"
 import { Trie } from "../smst/Trie.ts"
 import { bytesEqual, leafPath } from "../smst/TrieSpec.ts"

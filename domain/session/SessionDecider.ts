@@ -35,11 +35,9 @@ export type SessionCommand =
     }
   /** The chain holds a claim of this session with this root. */
   | ({ readonly _tag: "ConfirmClaim"; readonly root: Uint8Array } & Facts<"ClaimIncluded">)
-  | ({
-      readonly _tag: "MissClaim"
-      /** Root of the claim that is there instead. */
-      readonly onChain?: Uint8Array
-    } & Facts<"ClaimMissed">)
+  /** The chain holds a claim with another root: ours has to be sent again. */
+  | ({ readonly _tag: "ReportMismatch" } & Facts<"RootMismatch">)
+  | ({ readonly _tag: "MissClaim" } & Facts<"ClaimMissed">)
   | ({ readonly _tag: "RequireProof" } & Facts<"ProofRequired">)
   | ({ readonly _tag: "WaiveProof" } & Facts<"ProofNotRequired">)
   | { readonly _tag: "SubmitProof"; readonly txHash: string; readonly window: HeightRange; readonly height: bigint }
@@ -118,14 +116,15 @@ export const decide = (state: SessionState, command: SessionCommand): Decision =
       if (awaitsSettlement(state)) return nothing
       return unless(status !== "sealed", event.ClaimIncluded.make({ claimedUpokt, height }))
     },
-    MissClaim: ({ reason, detail, height, onChain }) =>
+    ReportMismatch: ({ onChain, height }) => {
+      if (bytesEqual(onChain, state.accepted.root)) return refuse("root")
+      if (state.foreignRoot !== undefined && bytesEqual(onChain, state.foreignRoot)) return nothing
+      return unless(status !== "sealed" && !awaitsSettlement(state), event.RootMismatch.make({ onChain, height }))
+    },
+    MissClaim: ({ reason, detail, height }) =>
       status === "claim_missed"
         ? nothing
-        : unless(
-            status !== "sealed",
-            ...(onChain === undefined ? [] : [event.RootMismatch.make({ onChain, height })]),
-            event.ClaimMissed.make({ reason, detail, height })
-          ),
+        : unless(status !== "sealed", event.ClaimMissed.make({ reason, detail, height })),
     RequireProof: ({ reason, height }) =>
       status === "proof_required" && state.proofRequirement === reason
         ? nothing

@@ -55,6 +55,8 @@ export interface SessionState {
   readonly claim: Submission | undefined
   /** Worth of the claim on chain, uPOKT. */
   readonly claimedUpokt: bigint | undefined
+  /** Root that the chain held instead of ours, when last seen so. */
+  readonly foreignRoot: Uint8Array | undefined
   readonly proofRequirement: "threshold" | "probabilistic" | "not_required" | undefined
   readonly proof: Submission | undefined
   /** The event that ended the session, and the height it carries. */
@@ -85,6 +87,7 @@ export const unopened: SessionState = {
   sealedAt: undefined,
   claim: undefined,
   claimedUpokt: undefined,
+  foreignRoot: undefined,
   proofRequirement: undefined,
   proof: undefined,
   end: undefined
@@ -119,7 +122,12 @@ export const evolve = (state: SessionState, event: SessionEvent): SessionState =
       sealedAt: height
     }),
     ClaimSubmitted: ({ txHash, height }) => ({ ...state, claim: { txHash, height } }),
-    ClaimIncluded: ({ claimedUpokt }): SessionState => ({ ...state, status: "claimed", claimedUpokt }),
+    ClaimIncluded: ({ claimedUpokt }): SessionState => ({
+      ...state,
+      status: "claimed",
+      claimedUpokt,
+      foreignRoot: undefined
+    }),
     ClaimMissed: (end): SessionState => ({ ...state, status: "claim_missed", end }),
     ProofRequired: ({ reason }): SessionState => ({ ...state, status: "proof_required", proofRequirement: reason }),
     ProofNotRequired: (): SessionState => ({
@@ -130,7 +138,12 @@ export const evolve = (state: SessionState, event: SessionEvent): SessionState =
     ProofSubmitted: ({ txHash, height }) => ({ ...state, proof: { txHash, height } }),
     ProofIncluded: (): SessionState => ({ ...state, status: "proved" }),
     ProofMissed: (): SessionState => ({ ...state, status: "proof_missed" }),
-    RootMismatch: () => state,
+    // Our claim has to be sent again, as if it had not been included.
+    RootMismatch: ({ onChain }): SessionState => ({
+      ...state,
+      status: awaitsSettlement(state) ? "sealed" : state.status,
+      foreignRoot: onChain
+    }),
     Settled: (end): SessionState => ({ ...state, status: "settled", end }),
     Expired: (end): SessionState => ({ ...state, status: "expired", end }),
     Discarded: (end): SessionState => ({ ...state, status: "discarded", end }),

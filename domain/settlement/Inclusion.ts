@@ -1,0 +1,122 @@
+/**
+ * Follows the transactions that were made durable until their fate is known: resends the same bytes while they may have
+ * been lost, takes a refused message out, gives an expired one up so that it is built anew.
+ */
+import { Effect, Option } from "effect"
+import { SessionLedger } from "../mining/SessionLedger.ts"
+import * as Metrics from "../mining/MinerMetrics.ts"
+import type { Block } from "../ports/Blocks.ts"
+import { ChainTx, type IncludedTx, type TxRefused } from "../ports/ChainTx.ts"
+import { SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
+import type { SessionId } from "../protocol/Identifiers.ts"
+import type { SessionState } from "../session/SessionState.ts"
+import { canLandInWindow } from "../session/SessionWindow.ts"
+import { isPastTimeout, rememberTimeout } from "../tx/TxTimeout.ts"
+import { deliverIntent, noteRefusal } from "./SendBatch.ts"
+import { SubmissionMemory } from "./SubmissionMemory.ts"
+import { isDue, isolated, type Submission } from "./Submission.ts"
+
+/** What to do with an intent whose sessions still need it. */
+export type IntentFate =
+  | { readonly _tag: "Wait" }
+  | { readonly _tag: "Resend" }
+  /** Build anew where still due. `refused`: why it took no effect. */
+  | { readonly _tag: "GiveUp"; readonly refused?: TxRefused }
+
+/**
+ * Decides at `block`. `included` is what the chain says about the hash now. A transaction that took effect while its
+ * sessions do not show it is given up a block later: something else replaced it. One that is in no block is sent again at
+ * each height, which a node that has it answers with "known", until block time has passed its time-out.
+ */
+export const intentFate = (
+  intent: Pick<TxIntent, "timeoutUnixNano">,
+  included: Option.Option<IncludedTx>,
+  window: Submission["window"],
+  block: Block
+): IntentFate => {
+  if (Option.isSome(included)) {
+    const { height, refusal } = included.value
+    if (Option.isSome(refusal)) return { _tag: "GiveUp", refused: refusal.value }
+    return block.height > height ? { _tag: "GiveUp" } : { _tag: "Wait" }
+  }
+  if (isPastTimeout(intent.timeoutUnixNano, block.timeUnixNano)) return { _tag: "GiveUp" }
+  return canLandInWindow(window, block.height) ? { _tag: "Resend" } : { _tag: "Wait" }
+}
+
+/**
+ * Looks after all intents of one submission. Returns the sessions that one on its way still covers: nothing new is built
+ * for them. `states` are those of live sessions; a session that is not among them has ended.
+ */
+export const followIntents = Effect.fnUntraced(function* (
+  submission: Submission,
+  intents: ReadonlyArray<TxIntent>,
+  states: ReadonlyMap<SessionId, SessionState>,
+  block: Block
+) {
+  const covered = new Set<SessionId>()
+  for (const intent of intents) {
+    if (intent.kind !== submission.kind || intent.sessionEnd !== submission.sessionEnd) continue
+    const due = intent.sessions.filter(({ session }) => {
+      const state = states.get(session)
+      return state !== undefined && isDue(submission.kind, state)
+    })
+    for (const { session } of due) covered.add(session)
+    yield* followIntent(submission, intent, due, block).pipe(
+      Effect.tap((isAlive) =>
+        Effect.sync(() => {
+          if (!isAlive) for (const { session } of due) covered.delete(session)
+        })
+      ),
+      isolated("follow transaction", { height: block.height })
+    )
+  }
+  return covered
+})
+
+/** Returns whether the intent is still on its way. */
+const followIntent = Effect.fnUntraced(function* (
+  submission: Submission,
+  intent: TxIntent,
+  due: TxIntent["sessions"],
+  block: Block
+) {
+  const { lease } = yield* SessionLedger
+  const memory = yield* SubmissionMemory
+  const drop = SupplierStore.use((store) => store.dropIntent(lease, intent.txHash))
+  memory.timeouts = rememberTimeout(memory.timeouts, lease.supplier, intent.timeoutUnixNano)
+  if (due.length === 0) return yield* Effect.as(drop, false)
+  const included = yield* ChainTx.use((tx) => tx.find(intent.txHash))
+  const fate = intentFate(intent, included, submission.window, block)
+  switch (fate._tag) {
+    case "Wait":
+      return true
+    case "GiveUp":
+      if (fate.refused !== undefined) yield* blame(submission, due, intent, fate.refused)
+      return yield* Effect.as(drop, false)
+    case "Resend":
+      yield* Metrics.add(Metrics.rebroadcasts, { kind: submission.kind })
+      return yield* deliverIntent(submission, intent).pipe(
+        Effect.as(true),
+        Effect.catchTag("TxRefused", (refused) => Effect.as(blame(submission, due, intent, refused), false))
+      )
+  }
+})
+
+/** A refused batch took no effect for any session; only the one that the chain names is kept from its neighbours. */
+const blame = Effect.fnUntraced(function* (
+  { kind }: Submission,
+  due: TxIntent["sessions"],
+  intent: TxIntent,
+  refused: TxRefused
+) {
+  const memory = yield* SubmissionMemory
+  yield* Metrics.add(Metrics.refusals, { kind, reason: refused.reason })
+  yield* Effect.logWarning("transaction took no effect").pipe(
+    Effect.annotateLogs({ kind, txHash: intent.txHash, log: refused.log })
+  )
+  if (refused.reason === "gas") memory.gas = { ...memory.gas, [kind]: (memory.gas[kind] * 3n) / 2n }
+  const named = refused.messageIndex === undefined ? undefined : intent.sessions[refused.messageIndex]
+  if (named !== undefined) return yield* noteRefusal([named], refused, true)
+  // Nobody is named: each goes alone the next time, which tells them apart.
+  yield* noteRefusal(due, refused, refused.reason === "message")
+})

@@ -1,0 +1,219 @@
+/**
+ * Makes transactions of messages and hands them to the chain: simulate and take refused messages out, sign, store the
+ * intent, record it for each session, broadcast. After a crash or a lost answer the stored bytes are sent again, never
+ * rebuilt: a second transaction would pay a second fee.
+ */
+import { Duration, Effect, Option } from "effect"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import * as Metrics from "../mining/MinerMetrics.ts"
+import { SessionLedger } from "../mining/SessionLedger.ts"
+import { type Block, Blocks } from "../ports/Blocks.ts"
+import { ChainQuery } from "../ports/ChainQuery.ts"
+import { ChainTx, TxRefused } from "../ports/ChainTx.ts"
+import { KeyNotHeld, SupplierKeys } from "../ports/SupplierKeys.ts"
+import { type IntentRefused, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
+import { canLandInWindow } from "../session/SessionWindow.ts"
+import { feeAmount, gasLimit } from "../tx/TxFee.ts"
+import { remainingWindow, reserveTimeout } from "../tx/TxTimeout.ts"
+import { assembleTx, prepareTx, SIMULATION_FEE, type TxDraft, type TxFee } from "../tx/UnorderedTx.ts"
+import { type Batch, bisect, type Outgoing } from "./ClaimBatch.ts"
+import { noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
+import { type Submission, submitCommand } from "./Submission.ts"
+import type { SendMode } from "./SubmissionTiming.ts"
+
+/** The supplier's account does not exist: nothing can be signed for it. */
+const noAccount = new TxRefused({
+  reason: "operator",
+  codespace: "sdk",
+  code: 9,
+  log: "the supplier's account does not exist on chain"
+})
+
+/** Sends a batch at `block`, refused messages taken out. A message that cannot be sent now leaves an obstacle. */
+export const sendBatch: (
+  submission: Submission,
+  batch: Batch,
+  block: Block,
+  mode: Extract<SendMode, "simulated" | "blind">
+) => Effect.Effect<void, SendFailed, SendNeeds> = Effect.fnUntraced(function* (submission, batch, block, mode) {
+  yield* signedIntent(submission, batch, block, mode).pipe(
+    Effect.flatMap((intent) =>
+      Effect.andThen(
+        SupplierStore.use((store) => SessionLedger.use(({ lease }) => store.saveIntent(lease, intent))),
+        deliverIntent(submission, intent)
+      )
+    ),
+    Effect.catchTag("TxRefused", (refused) => answerRefusal(submission, batch, block, mode, refused))
+  )
+})
+
+/** A transaction of the batch, not stored yet. */
+const signedIntent = Effect.fnUntraced(function* (
+  submission: Submission,
+  batch: Batch,
+  block: Block,
+  mode: Extract<SendMode, "simulated" | "blind">
+) {
+  const { gasPrice } = (yield* MinerSettings).submission
+  const draft = yield* draftTx(submission, batch, block)
+  const gas = yield* chosenGas(submission, batch, draft, mode)
+  const tx = yield* sign(draft, { gasLimit: gas, amount: feeAmount(gas, gasPrice), denom: gasPrice.denom })
+  const intent: TxIntent = {
+    txHash: tx.hash,
+    kind: submission.kind,
+    sessions: batch.map(({ session, root }) => ({ session, root })),
+    sessionEnd: submission.sessionEnd,
+    windowCloses: submission.window.closes,
+    timeoutUnixNano: draft.timeoutUnixNano,
+    txBytes: tx.txBytes
+  }
+  return intent
+})
+
+/** Refused as a whole, or because of one message: that one is told apart and the others are sent on. */
+const answerRefusal = Effect.fnUntraced(function* (
+  submission: Submission,
+  batch: Batch,
+  block: Block,
+  mode: Extract<SendMode, "simulated" | "blind">,
+  refused: TxRefused
+) {
+  yield* Metrics.add(Metrics.refusals, { kind: submission.kind, reason: refused.reason })
+  if (!isAboutMessages(refused, batch)) {
+    yield* noteRefusal(batch, refused, false)
+    return
+  }
+  const { blamed, rest } = bisect(batch, refused)
+  if (blamed !== undefined) {
+    yield* noteRefusal([blamed], refused, true)
+    yield* Effect.logWarning("message refused, its neighbours are sent without it").pipe(
+      Effect.annotateLogs({ session: blamed.session, kind: submission.kind, log: refused.log })
+    )
+  }
+  yield* Effect.forEach(rest, (part) => sendBatch(submission, part, block, mode), { discard: true })
+})
+
+/** A refusal that smaller batches may not meet: of a message, of the size, of the gas of all together. */
+const isAboutMessages = (refused: TxRefused, batch: Batch): boolean =>
+  refused.reason === "message" ||
+  (batch.length > 1 && (refused.code === TX_TOO_LARGE || refused.code === GAS_ABOVE_BLOCK))
+
+/** Codes of codespace `sdk`: above the node's `max_tx_bytes`; gas limit above the block's. */
+const TX_TOO_LARGE = 21
+const GAS_ABOVE_BLOCK = 41
+
+/** Remembers a refusal for sessions: what they end with if their window closes over it. */
+export const noteRefusal = (sessions: ReadonlyArray<Pick<Outgoing, "session">>, refused: TxRefused, alone: boolean) =>
+  Effect.forEach(sessions, ({ session }) => noteObstacle(session, obstacleOf(refused), alone), { discard: true })
+
+const obstacleOf = (refused: TxRefused): Obstacle => ({
+  reason:
+    refused.rejection === "insufficient_funds" || (refused.codespace === "sdk" && FUNDS_CODES.has(refused.code))
+      ? "insufficient_funds"
+      : refused.rejection === "claim_missing"
+        ? "claim_missing"
+        : "rejected",
+  detail: refused.log,
+  ...(refused.rejection === undefined ? {} : { rejection: refused.rejection })
+})
+
+/** `insufficient funds`, and an account that was never funded. */
+const FUNDS_CODES: ReadonlySet<number> = new Set([5, 9])
+
+/**
+ * Records the transaction for its sessions and broadcasts its stored bytes. Idempotent: for a new intent, and again for
+ * one whose answer was lost. A session that needs it no more does not stop the others; outside of the window nothing is
+ * sent. Fails with the refusal, after which the intent is dropped.
+ */
+export const deliverIntent = Effect.fnUntraced(function* (
+  submission: Pick<Submission, "kind" | "window">,
+  intent: TxIntent
+) {
+  const ledger = yield* SessionLedger
+  const blocks = yield* Blocks
+  const tx = yield* ChainTx
+  const { height } = yield* blocks.latest
+  const recorded = yield* Effect.forEach(
+    intent.sessions,
+    ({ session, root }) =>
+      ledger.record(session, submitCommand(submission, { txHash: intent.txHash, root, height })).pipe(
+        Effect.as(true),
+        Effect.catchTag("CommandRefused", () => Effect.succeed(false))
+      ),
+    { concurrency: RECORD_CONCURRENCY }
+  )
+  const now = yield* blocks.latest
+  if (!recorded.includes(true) || !canLandInWindow(submission.window, now.height)) return
+  yield* tx.broadcast(intent.txBytes).pipe(
+    Effect.catchTag("TxRefused", (refused) =>
+      refused.reason === "known" || refused.reason === "retry"
+        ? Effect.void
+        : Effect.andThen(
+            SupplierStore.use((store) => store.dropIntent(ledger.lease, intent.txHash)),
+            Effect.fail(refused)
+          )
+    )
+  )
+})
+
+/** Sessions of one batch that are committed at the same time. */
+const RECORD_CONCURRENCY = 8
+
+/** Everything that is signed except gas and fee, with a time-out that no other transaction of this signer has. */
+const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batch, block: Block) {
+  const { lease } = yield* SessionLedger
+  const { submission: settings } = yield* MinerSettings
+  const memory = yield* SubmissionMemory
+  const { chainId } = yield* ChainTx
+  const publicKey = yield* SupplierKeys.use((keys) => keys.publicKey(lease.supplier))
+  if (Option.isNone(publicKey)) return yield* Effect.fail(new KeyNotHeld({ supplier: lease.supplier }))
+  const account = yield* ChainQuery.use((chain) => chain.account(lease.supplier))
+  if (Option.isNone(account)) return yield* Effect.fail(noAccount)
+  const blockTime = Option.getOrElse(Duration.toNanos(settings.blockTime), () => 0n)
+  const [timeoutUnixNano, timeouts] = reserveTimeout(
+    memory.timeouts,
+    lease.supplier,
+    block.timeUnixNano,
+    remainingWindow(submission.window.closes, block.height, blockTime)
+  )
+  memory.timeouts = timeouts
+  const draft: TxDraft = {
+    messages: batch.map(({ message }) => message),
+    timeoutUnixNano,
+    publicKey: publicKey.value,
+    chainId,
+    accountNumber: account.value.accountNumber
+  }
+  return draft
+})
+
+/** Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. */
+const chosenGas = Effect.fnUntraced(function* (
+  { kind }: Submission,
+  batch: Batch,
+  draft: TxDraft,
+  mode: Extract<SendMode, "simulated" | "blind">
+) {
+  const { submission: settings } = yield* MinerSettings
+  const memory = yield* SubmissionMemory
+  const messages = BigInt(batch.length)
+  if (settings.fixedGasPerMessage !== undefined) return settings.fixedGasPerMessage * messages
+  if (mode === "blind") return gasLimit(memory.gas[kind] * messages, settings.gasAdjustment)
+  const { txBytes } = yield* sign(draft, SIMULATION_FEE)
+  const used = yield* ChainTx.use((tx) => tx.simulate(txBytes))
+  memory.gas = { ...memory.gas, [kind]: used / messages }
+  return gasLimit(used, settings.gasAdjustment)
+})
+
+const sign = Effect.fnUntraced(function* (draft: TxDraft, fee: TxFee) {
+  const { lease } = yield* SessionLedger
+  const unsigned = prepareTx(draft, fee)
+  const signature = yield* SupplierKeys.use((keys) => keys.sign(lease.supplier, unsigned.signDocBytes))
+  return assembleTx(unsigned, signature)
+})
+
+type SendNeeds = Effect.Services<ReturnType<typeof signedIntent>> | Effect.Services<ReturnType<typeof deliverIntent>>
+
+type SendFailed =
+  | Exclude<Effect.Error<ReturnType<typeof signedIntent>> | Effect.Error<ReturnType<typeof deliverIntent>>, TxRefused>
+  | IntentRefused

@@ -1,0 +1,64 @@
+/**
+ * What the owner of a supplier remembers between two looks at its sessions and does not store: losing it at a take-over
+ * costs a repetition, never a claim. Bounded by the live sessions, and by what is sent within ten minutes.
+ */
+import { Context, Effect } from "effect"
+import type { MessageRejection } from "../ports/ChainTx.ts"
+import type { SessionId } from "../protocol/Identifiers.ts"
+import { noTimeouts, type UsedTimeouts } from "../tx/TxTimeout.ts"
+
+/** Why the last attempt for a session did not succeed: the reason with which it ends when its window closes. */
+export interface Obstacle {
+  readonly reason: "rejected" | "insufficient_funds" | "no_chain" | "claim_missing" | "self_verification_failed"
+  readonly detail: string
+  readonly rejection?: MessageRejection
+}
+
+/** The log's position when sealing was first looked at. */
+export interface SealMark {
+  readonly id: string
+  /** Monotonic nanoseconds. */
+  readonly takenAt: bigint
+}
+
+export interface SubmissionRecords {
+  timeouts: UsedTimeouts
+  /** Gas of one message as last simulated. */
+  gas: { claim: bigint; proof: bigint }
+  readonly obstacles: Map<SessionId, Obstacle>
+  /** Sessions whose message was refused: they go alone. */
+  readonly alone: Set<SessionId>
+  readonly marks: Map<SessionId, SealMark>
+  /** Monotonic nanoseconds of the last failure of the store, and of the take-over. */
+  storeAwayAt: bigint
+}
+
+export class SubmissionMemory extends Context.Service<SubmissionMemory, SubmissionRecords>()(
+  "relaymill/domain/settlement/SubmissionMemory"
+) {}
+
+/** Remembers nothing yet. `now` in monotonic nanoseconds counts as the store's return. */
+export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): SubmissionRecords => ({
+  timeouts: noTimeouts,
+  gas,
+  obstacles: new Map(),
+  alone: new Set(),
+  marks: new Map(),
+  storeAwayAt: now
+})
+
+/** Notes why a session is stuck; `alone` keeps it from its neighbours. */
+export const noteObstacle = (session: SessionId, obstacle: Obstacle, alone = false) =>
+  Effect.map(SubmissionMemory, (memory) => {
+    memory.obstacles.set(session, obstacle)
+    if (alone) memory.alone.add(session)
+  })
+
+/** Forgets what was noted about sessions that are not live any more. */
+export const forgetOthers = (live: ReadonlySet<SessionId>) =>
+  Effect.map(SubmissionMemory, (memory) => {
+    for (const notes of [memory.obstacles, memory.marks]) {
+      for (const session of notes.keys()) if (!live.has(session)) notes.delete(session)
+    }
+    for (const session of memory.alone) if (!live.has(session)) memory.alone.delete(session)
+  })
