@@ -7,7 +7,7 @@
  */
 import type { DigestMemory, InnerHash } from "./InnerHash.ts"
 import type { Uint64 } from "./Uint64.ts"
-import { DIGEST_SIZE, HASH_SIZE, PATH_BITS, PATH_SIZE, TAIL_SIZE, uint32At } from "./TrieSpec.ts"
+import { DIGEST_SIZE, EXTENSION_TAG, HASH_SIZE, PATH_BITS, PATH_SIZE, TAIL_SIZE, uint32At } from "./TrieSpec.ts"
 
 /** What a slot holds. Slot 0 is the empty node; a stub is a stored node of which only the digest is here. */
 export type NodeKind = typeof EMPTY | typeof LEAF | typeof INNER | typeof EXTENSION | typeof STUB
@@ -42,6 +42,11 @@ const FIRST_SLOTS = 32
 const makePage = (slots: number): DigestMemory => {
   const buffer = new ArrayBuffer(slots * SLOT_SIZE)
   return { bytes: new Uint8Array(buffer), words: new Uint32Array(buffer) }
+}
+
+/** For a few dozen bytes a loop is as fast as `set` and needs no view. */
+const copyBytes = (from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number, length: number): void => {
+  for (let i = 0; i < length; i++) to[toAt + i] = from[fromAt + i] ?? 0
 }
 
 /** Slots of one trie. A slot number is valid from `allocate` to `release`; 0 is always the empty node. */
@@ -227,10 +232,9 @@ export class NodeArena {
   setLeaf(slot: number, encoding: Uint8Array, hash: Uint8Array): void {
     const { bytes } = this.page(slot)
     const at = (slot & PAGE_MASK) * SLOT_SIZE
-    bytes.set(hash, at)
-    const tail = encoding.length - TAIL_SIZE - HASH_SIZE
-    for (let i = HASH_SIZE; i < DIGEST_SIZE; i++) bytes[at + i] = encoding[tail + i] ?? 0
-    for (let i = 0; i < PATH_SIZE; i++) bytes[at + PATH_AT + i] = encoding[1 + i] ?? 0
+    copyBytes(hash, 0, bytes, at, HASH_SIZE)
+    copyBytes(encoding, encoding.length - TAIL_SIZE, bytes, at + HASH_SIZE, TAIL_SIZE)
+    copyBytes(encoding, 1, bytes, at + PATH_AT, PATH_SIZE)
     this.markDigested(slot)
   }
 
@@ -238,6 +242,11 @@ export class NodeArena {
   digest(slot: number): Uint8Array {
     const at = (slot & PAGE_MASK) * SLOT_SIZE
     return this.page(slot).bytes.slice(at, at + DIGEST_SIZE)
+  }
+
+  /** Copies the digest of a slot that has one into `target`. */
+  copyDigest(slot: number, target: Uint8Array): void {
+    copyBytes(this.page(slot).bytes, (slot & PAGE_MASK) * SLOT_SIZE, target, 0, DIGEST_SIZE)
   }
 
   digestsEqual(a: number, b: number): boolean {
@@ -290,6 +299,21 @@ export class NodeArena {
     for (let i = 0; i < DIGEST_SIZE / 4; i++) page.words[to + i] = source[from + i] ?? 0
     hash.fold(page, to, this.path(slot), this.start(slot), this.end(slot))
     this.markDigested(slot)
+  }
+
+  /** Writes the encoding of an extension, whose child has its digest, into `target` of 99 zero bytes. */
+  writeExtension(target: Uint8Array, slot: number): void {
+    const { bytes } = this.page(slot)
+    const at = (slot & PAGE_MASK) * SLOT_SIZE
+    target[0] = EXTENSION_TAG
+    target[1] = this.start(slot)
+    target[2] = this.end(slot)
+    copyBytes(bytes, at + PATH_AT, target, 3, PATH_SIZE)
+    const child = this.link(slot)
+    const source = this.page(child).bytes
+    const childAt = (child & PAGE_MASK) * SLOT_SIZE
+    copyBytes(source, childAt, target, 3 + PATH_SIZE, DIGEST_SIZE)
+    copyBytes(source, childAt + HASH_SIZE, target, 3 + PATH_SIZE + DIGEST_SIZE, TAIL_SIZE)
   }
 
   #byte(slot: number, at: number): number {

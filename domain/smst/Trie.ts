@@ -6,14 +6,16 @@
  */
 import { Result, Schema } from "effect"
 import { sha256 as nobleSha256, type Sha256 } from "../crypto/Sha256.ts"
+import { DigestList, digestKey } from "./DigestList.ts"
 import { EncodingPool } from "./EncodingPool.ts"
 import { InnerHash } from "./InnerHash.ts"
 import { sortByPath } from "./LeafOrder.ts"
 import { EMPTY, EXTENSION, INNER, LEAF, NodeArena, STUB } from "./NodeArena.ts"
-import { CorruptNode, writeExtension, parseNode, readNode } from "./TrieNode.ts"
+import { CorruptNode, parseNode, readNode } from "./TrieNode.ts"
 import {
   bitOf,
   countOf,
+  DIGEST_SIZE,
   emptyDigest,
   encodeLeaf,
   isEmptyDigest,
@@ -101,9 +103,6 @@ export type NodeView =
 
 const firstOutcome = (insertion: BatchInsertion): LeafOutcome => insertion.outcomes[0] ?? "added"
 
-/** The key under which a digest is kept in a map of this module. */
-const digestKey = (digest: Uint8Array): string => String.fromCharCode(...digest)
-
 /** A trie. After a commit that the store refused, drop it and open a new one from the last stored root. */
 export class Trie {
   /** The hash function of this trie. */
@@ -119,7 +118,7 @@ export class Trie {
   /** Hashes that the present `#computeDigest` may still spend. */
   #budget = 0
   /** Digests of stored nodes that are no longer part of the trie. */
-  #orphans: Array<Uint8Array> = []
+  readonly #orphans = new DigestList()
   /** Whether a node with the digest of an orphan may have come back: after a replacement or deletion only. */
   #mayReturn = false
   /** Encodings of leaves from `update` that have not been handed out, by slot. */
@@ -331,10 +330,8 @@ export class Trie {
 
   /** The digests to delete once the present root is the stored one. Clears the list. */
   takeDeletes(): Array<Uint8Array> {
-    const deletes = this.#orphans
-    this.#orphans = []
     this.#mayReturn = false
-    return deletes
+    return this.#orphans.take()
   }
 
   /** Place of the root node, for `view`. */
@@ -712,15 +709,15 @@ export class Trie {
 
   /** Before a node changes or goes: the store's copy becomes an orphan, the digest is forgotten. */
   #retire(node: number): void {
-    if (this.#arena.isStored(node)) this.#orphans.push(this.#arena.digest(node))
-    this.#arena.markDirty(node)
+    const arena = this.#arena
+    if (arena.isStored(node)) this.#orphans.add(arena.page(node).words, arena.digestWord(node))
+    arena.markDirty(node)
   }
 
   /** Nodes that are written are not deleted. Can only matter after a replacement or a deletion. */
   #cancelDeletes(writes: ReadonlyArray<NodeWrite>): void {
     if (!this.#mayReturn || writes.length === 0 || this.#orphans.length === 0) return
-    const written = new Set(writes.map((write) => digestKey(write.digest)))
-    this.#orphans = this.#orphans.filter((digest) => !written.has(digestKey(digest)))
+    this.#orphans.remove(new Set(writes.map((write) => digestKey(write.digest))))
   }
 
   /** Computes the digest of a node, children first, as far as the budget goes. */
@@ -752,7 +749,9 @@ export class Trie {
       this.#collect(arena.link(node), limit, writes, pool)
     }
     if (writes.length >= limit) return
-    writes.push({ digest: arena.digest(node), encoding: this.#encode(node, pool) })
+    const digest = pool.take(DIGEST_SIZE)
+    arena.copyDigest(node, digest)
+    writes.push({ digest, encoding: this.#encode(node, pool) })
     arena.markStored(node)
     if (kind === LEAF) this.#encodings.delete(node)
   }
@@ -769,8 +768,7 @@ export class Trie {
       }
       case EXTENSION: {
         const encoding = pool.take(EXTENSION_SIZE)
-        const child = arena.digest(arena.link(node))
-        writeExtension(encoding, arena.start(node), arena.end(node), arena.path(node), child)
+        arena.writeExtension(encoding, node)
         return encoding
       }
       default: {

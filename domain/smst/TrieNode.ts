@@ -11,7 +11,6 @@ import {
   digestOf,
   EXTENSION_SIZE,
   EXTENSION_TAG,
-  HASH_SIZE,
   INNER_SIZE,
   INNER_TAG,
   LEAF_OVERHEAD,
@@ -103,20 +102,4 @@ export const readNode = (
       ? foldDigest(new InnerHash(sha256), node.start, node.end, node.path, node.child)
       : digestOf(encoding, sha256)
   return bytesEqual(actual, digest) ? Result.succeed(node) : corrupt("digest")
-}
-
-/** Writes the encoding of an extension into `target`, which has 99 bytes. `child` is the 48-byte digest below it. */
-export const writeExtension = (
-  target: Uint8Array,
-  start: number,
-  end: number,
-  path: Uint8Array,
-  child: Uint8Array
-): void => {
-  target[0] = EXTENSION_TAG
-  target[1] = start
-  target[2] = end
-  target.set(path, 3)
-  target.set(child, 3 + PATH_SIZE)
-  target.set(child.subarray(HASH_SIZE), 3 + PATH_SIZE + DIGEST_SIZE)
 }

@@ -17,12 +17,12 @@ const BATCH = 500
 /** Bytes of one leaf value. */
 const VALUE_SIZE = 1024
 /** Batches measured at each size. */
-const ROUNDS = 9
+const ROUNDS = 15
 
 /** Figures for one hash function and session size. CPU microseconds for one leaf unless the name says otherwise. */
 export interface TrieFigures {
   readonly leaves: number
-  /** Insert, all digests, every new node to a map. */
+  /** A commit of the miner: insert, all digests, the new leaves to a map; inner nodes wait for a checkpoint. */
   readonly insertAndCommit: number
   /** Bare hashing of what that hashed. */
   readonly bareHashing: number
@@ -30,12 +30,16 @@ export interface TrieFigures {
   readonly ratio: number
   /** Inner hashes for one leaf. */
   readonly innerHashes: number
-  /** Insert and only the leaves to a map, digests left for a checkpoint. */
-  readonly insertLeavesOnly: number
-  /** Bare hashing of paths and leaves. */
-  readonly bareLeafHashing: number
+  /** The same with every new node to the map and every orphan out of it. */
+  readonly everyNode: number
+  /** That divided by bare hashing. */
+  readonly everyNodeRatio: number
+  /** Without map and inner digests: path, leaf and place in the trie. */
+  readonly insertOnly: number
   /** Closest proof of a session of this size in memory, leaf and neighbour read from a map; microseconds. */
   readonly proof: number
+  /** Proof divided by the insertion of one leaf; the goal is at most 40. */
+  readonly proofRatio: number
   /** Bytes of node memory for one leaf. */
   readonly nodeBytes: number
   /** Growth of heap and array buffers for one leaf, without the store; 0 if the garbage collector is not exposed. */
@@ -88,6 +92,15 @@ const insertAndCommit = (trie: Trie, store: MapStore, leaves: ReadonlyArray<Batc
   store.remove(deletes)
 }
 
+/** A session of this many leaves, all in the store. */
+const makeSession = (leaves: number, sha256: Sha256) => {
+  const trie = Trie.empty(sha256)
+  const store = new MapStore()
+  for (let from = 0; from < leaves; from += BATCH) insertLeaves(trie, store, makeLeaves(from, BATCH))
+  store.write(trie.commit().writes)
+  return { trie, store }
+}
+
 /** Figures for one session size. `wanted` counts the leaves before the measured batches. */
 const measure = (wanted: number, sha256: Sha256): TrieFigures => {
   let hashes = 0
@@ -95,61 +108,63 @@ const measure = (wanted: number, sha256: Sha256): TrieFigures => {
     hashes++
     return sha256(bytes)
   }
-  const trie = Trie.empty(counting)
-  const store = new MapStore()
-  for (let from = 0; from < wanted; from += BATCH) insertAndCommit(trie, store, makeLeaves(from, BATCH))
+  const checkpointed = makeSession(wanted, counting)
+  const written = makeSession(wanted, counting)
+  const insertOnly: Array<number> = []
+  const leavesAtOnce: Array<number> = []
   const everyNode: Array<number> = []
   const bare: Array<number> = []
-  const leavesOnly: Array<number> = []
-  const bareLeaves: Array<number> = []
-  let innerHashes = 0
   const inner = new Uint8Array(113)
-  let next = wanted
+  let innerHashes = 0
   for (let round = 0; round < ROUNDS; round++) {
-    const leaves = makeLeaves(next, BATCH)
-    next += BATCH
+    const leaves = makeLeaves(wanted + round * BATCH, BATCH)
     hashes = 0
     const begun = cpuMicros()
-    insertAndCommit(trie, store, leaves)
-    everyNode.push(cpuMicros() - begun)
+    const { writes } = Result.getOrThrow(checkpointed.trie.insertBatch(leaves))
+    const inserted = cpuMicros()
+    checkpointed.trie.root()
+    checkpointed.store.write(writes)
+    leavesAtOnce.push(cpuMicros() - begun)
+    insertOnly.push(inserted - begun)
     const innerOfRound = hashes - 2 * BATCH
     innerHashes += innerOfRound
+
+    const everyNodeBegun = cpuMicros()
+    insertAndCommit(written.trie, written.store, leaves)
+    everyNode.push(cpuMicros() - everyNodeBegun)
+
     const encodings = leaves.map((leaf) => encodeLeaf(leaf.key, leaf.value, leaf.weight))
     const bareBegun = cpuMicros()
     for (const leaf of leaves) counting(leaf.key)
     for (const encoding of encodings) counting(encoding)
-    const leavesHashed = cpuMicros()
     for (let i = 0; i < innerOfRound; i++) counting(inner)
     bare.push(cpuMicros() - bareBegun)
-    bareLeaves.push(leavesHashed - bareBegun)
   }
+  const { store, trie } = written
   const proofs: Array<number> = []
-  for (const { key } of makeLeaves(next, 50)) {
+  for (const { key } of makeLeaves(-200, 100)) {
     const begun = cpuMicros()
-    for (let repeat = 0; repeat < 10; repeat++) {
+    for (let repeat = 0; repeat < 5; repeat++) {
       Result.getOrThrow(proofNeeds(trie, key, store.read))
       Result.getOrThrow(proveClosest(trie, key, store.read))
     }
-    proofs.push((cpuMicros() - begun) / 10)
+    proofs.push((cpuMicros() - begun) / 5)
   }
-  for (let round = 0; round < ROUNDS; round++) {
-    const leaves = makeLeaves(next, BATCH)
-    next += BATCH
-    const begun = cpuMicros()
-    insertLeaves(trie, store, leaves)
-    leavesOnly.push(cpuMicros() - begun)
-  }
-  const insertCost = median(everyNode) / BATCH
+  const insertCost = median(leavesAtOnce) / BATCH
+  const everyNodeCost = median(everyNode) / BATCH
   const bareCost = median(bare) / BATCH
+  const proof = median(proofs)
   return {
     leaves: wanted,
     insertAndCommit: insertCost,
     bareHashing: bareCost,
     ratio: insertCost / bareCost,
     innerHashes: innerHashes / ROUNDS / BATCH,
-    insertLeavesOnly: median(leavesOnly) / BATCH,
-    bareLeafHashing: median(bareLeaves) / BATCH,
-    proof: median(proofs),
+    everyNode: everyNodeCost,
+    everyNodeRatio: everyNodeCost / bareCost,
+    insertOnly: median(insertOnly) / BATCH,
+    proof,
+    proofRatio: proof / insertCost,
     nodeBytes: trie.residentBytes / Number(trie.count),
     heapBytes: memoryOfLeaves(wanted, sha256)
   }
@@ -185,6 +200,7 @@ if (process.argv[1] === import.meta.filename) {
   const { node, noble } = benchTrie()
   const rounded = (figures: TrieFigures) =>
     Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, Math.round(value * 100) / 100]))
-  console.table({ node: undefined, ...Object.fromEntries(node.map((row) => [`node ${row.leaves}`, rounded(row)])) })
-  console.table(Object.fromEntries(noble.map((row) => [`noble ${row.leaves}`, rounded(row)])))
+  const rows = { node, noble }
+  for (const [name, figures] of Object.entries(rows))
+    console.table(figures.map((row) => ({ hash: name, ...rounded(row) })))
 }
