@@ -4,6 +4,7 @@
  */
 import { Console, Effect, Layer } from "effect"
 import { CliConfig, type CliError, CliOutput, GlobalFlag } from "effect/cli"
+import type { RunFailed } from "./RunFailed.ts"
 import { StartRefused } from "./StartRefused.ts"
 
 /** Settings of `effect/cli`: three built-in flags, and mistakes left to `refuseInvocation`. */
@@ -36,9 +37,9 @@ export const refuseInvocation = (error: CliError.CliError): Effect.Effect<void, 
     : Effect.fail(new StartRefused({ sentences: [sentenceOf(first, error.commandPath)] }))
 }
 
-/** Prints the sentences of a refused start on stderr. */
-export const reportRefusal = (refusal: StartRefused): Effect.Effect<void> =>
-  Effect.forEach(refusal.sentences, (sentence) => Console.error(`relaymill: ${sentence}`), { discard: true })
+/** Prints the sentences of a refused start, or of a failed run, on stderr. */
+export const reportEnd = (end: StartRefused | RunFailed): Effect.Effect<void> =>
+  Effect.forEach(end.message.split("\n"), (sentence) => Console.error(`relaymill: ${sentence}`), { discard: true })
 
 const sentenceOf = (error: Exclude<CliError.CliError, CliError.ShowHelp>, path: ReadonlyArray<string>): string => {
   const command = path.length === 0 ? "relaymill" : path.join(" ")

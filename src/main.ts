@@ -8,17 +8,18 @@ import { Cause, Effect, Exit, Layer, Runtime } from "effect"
 import { CliError, Command } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
 import * as CommandLine from "./CommandLine.ts"
+import { demoCommand } from "./DemoCommand.ts"
 import { minerCommand } from "./MinerCommand.ts"
 import { relayerCommand } from "./RelayerCommand.ts"
 
 const relaymill = Command.make("relaymill").pipe(
   Command.withDescription("Highly available relay miner for Pocket Network"),
-  Command.withSubcommands([relayerCommand, minerCommand])
+  Command.withSubcommands([demoCommand, relayerCommand, minerCommand])
 )
 
 Command.run(relaymill, { version: packageJson.version }).pipe(
   Effect.catchIf(CliError.isCliError, CommandLine.refuseInvocation),
-  Effect.tapError(CommandLine.reportRefusal),
+  Effect.tapError(CommandLine.reportEnd),
   Effect.provide(Layer.mergeAll(NodeServices.layer, CommandLine.layer)),
   NodeRuntime.runMain({
     teardown: (exit, onExit) =>

@@ -161,7 +161,7 @@ export const layer = (options: DemoGatewayOptions) =>
           send(application, header, supplier)
         ).pipe(
           Effect.catch((problem) =>
-            Ref.update(counters, (c) => ({ ...c, failed: c.failed + 1, lastProblem: String(problem.message) }))
+            Ref.update(counters, (c) => ({ ...c, failed: c.failed + 1, lastProblem: problem.message }))
           )
         )
 

@@ -1,0 +1,227 @@
+/**
+ * Everything in one process, without services: a relayer on a real port and a miner over embedded stores, a simulated
+ * chain with short sessions, a backend, and a gateway that sends real relays.
+ */
+import { Duration, Effect, Layer } from "effect"
+import * as Screen from "../adapters/console/Screen.ts"
+import * as EntropyNode from "../adapters/crypto/EntropyNode.ts"
+import { nodeSha256 } from "../adapters/crypto/NodeSha256.ts"
+import * as RingVerifierNative from "../adapters/crypto/RingVerifierNative.ts"
+import * as SupplierKeysNative from "../adapters/crypto/SupplierKeysNative.ts"
+import { startDemoBackend } from "../adapters/demo/DemoBackend.ts"
+import * as DemoGateway from "../adapters/demo/DemoGateway.ts"
+import { type DemoKey, demoKeys } from "../adapters/demo/DemoKeys.ts"
+import * as BackendsHttp from "../adapters/http/BackendsHttp.ts"
+import { RelayServer } from "../adapters/http/RelayServer.ts"
+import * as BroadcastMemory from "../adapters/memory/BroadcastMemory.ts"
+import * as LeasesMemory from "../adapters/memory/LeasesMemory.ts"
+import { MemoryStores } from "../adapters/memory/MemoryStores.ts"
+import * as MeterStoreMemory from "../adapters/memory/MeterStoreMemory.ts"
+import * as RelayLogMemory from "../adapters/memory/RelayLogMemory.ts"
+import * as RelaySpoolMemory from "../adapters/memory/RelaySpoolMemory.ts"
+import * as SupplierStoreMemory from "../adapters/memory/SupplierStoreMemory.ts"
+import { demoGenesis } from "../adapters/simchain/Genesis.ts"
+import * as SimChain from "../adapters/simchain/SimChain.ts"
+import { summary } from "../domain/demo/DemoProgress.ts"
+import { DemoTraffic, makeDemoRun } from "../domain/demo/RunDemo.ts"
+import { verify } from "../domain/keys/SupplierSignature.ts"
+import { drain } from "../domain/lifecycle/Drain.ts"
+import { startMiner } from "../domain/mining/Miner.ts"
+import { defaultMinerSettings, MinerSettings } from "../domain/mining/MinerSettings.ts"
+import { defaultRelayPolicy, RelayPolicyRef, type ServicePolicy } from "../domain/relay/RelayPolicy.ts"
+import { ServeRelay } from "../domain/relay/ServeRelay.ts"
+import * as RelayPrograms from "./RelayPrograms.ts"
+
+const SERVICE = "demo-eth"
+const COMPUTE_UNITS_PER_RELAY = 100n
+const BLOCK_TIME = Duration.seconds(1)
+/** Blocks of a session of the demo chain, `demoGenesis`. */
+const SESSION_BLOCKS = 6
+const DRAIN_DEADLINE = Duration.seconds(10)
+const HOST = "127.0.0.1"
+
+export interface DemoOptions {
+  /** Relays that the gateway sends in each session. */
+  readonly relays: number
+  /** Sessions at the same time: one for each application. */
+  readonly sessions: number
+  readonly suppliers: number
+  /** Makes the keys of all actors and the blocks' hashes. */
+  readonly seed: string
+  /** Port of the relayer on the loopback interface; 0 takes a free one. */
+  readonly port: number
+  /** End with the first settlement. */
+  readonly once: boolean
+  readonly isColored: boolean
+}
+
+/** Runs until the first settlement (`once`) or until interrupted; drains and prints a summary either way. */
+export const runDemo = (options: DemoOptions, output: Screen.Output) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const server = yield* RelayServer
+      const relays = yield* ServeRelay
+      const endpoint = `http://${HOST}:${server.port}`
+      const miner = yield* startMiner
+      yield* Effect.forkScoped(relays.keepHouse)
+      return yield* Effect.gen(function* () {
+        const traffic = yield* DemoTraffic
+        const run = yield* makeDemoRun
+        const say = (text: string) => Effect.sync(() => output.write(`${text}\n`))
+        yield* say(
+          `relaying at ${endpoint}, ${options.suppliers} suppliers, ${options.sessions} applications; Ctrl-C drains`
+        )
+        const end = Effect.gen(function* () {
+          yield* say("draining")
+          const unfinished = yield* drain(
+            [
+              { name: "not ready", run: server.unready },
+              { name: "gateway stopped", run: traffic.stop },
+              { name: "relays in flight finished", run: server.drain(DRAIN_DEADLINE) },
+              { name: "spool flushed, meter settled", run: relays.drain },
+              { name: "committed, checkpointed, leases released", run: miner.drain }
+            ],
+            DRAIN_DEADLINE
+          )
+          for (const line of summary(yield* run.look)) yield* say(line)
+          if (unfinished.length > 0) yield* say(`not finished in time: ${unfinished.join("; ")}`)
+        })
+        yield* run.watch(options.once).pipe(Effect.onExit(() => end))
+      }).pipe(
+        Effect.provide(
+          DemoGateway.layer({
+            applications: applicationsOf(options).map(({ key, gateway }) => ({
+              address: key.address,
+              publicKey: key.publicKey,
+              service: SERVICE,
+              gatewayKey: gateway.privateKey
+            })),
+            relayer: endpoint,
+            relays: options.relays,
+            sessionTime: Duration.times(BLOCK_TIME, SESSION_BLOCKS),
+            verifySignature: verify
+          })
+        ),
+        Effect.provide(Screen.layer(output, { endpoint, isColored: options.isColored }))
+      )
+    })
+  ).pipe(Effect.provide(layerProcess(options)))
+
+/** Relayer and ports of the one process. */
+const layerProcess = (options: DemoOptions) => {
+  const relaying = RelayServer.layer({
+    host: HOST,
+    port: options.port,
+    maxBodyBytes: defaultRelayPolicy.maxBodyBytes
+  }).pipe(Layer.provideMerge(RelayPrograms.layer))
+  return relaying.pipe(
+    Layer.provideMerge(layerStores),
+    Layer.provideMerge(layerChain(options)),
+    Layer.provideMerge(layerBackends),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        RingVerifierNative.layer,
+        SupplierKeysNative.layer(
+          demoKeys(options.seed, "supplier", options.suppliers).map(({ privateKey }) => privateKey)
+        ),
+        EntropyNode.layer,
+        layerPolicy,
+        layerMinerSettings
+      )
+    )
+  )
+}
+
+const layerStores = Layer.mergeAll(
+  RelayLogMemory.layer,
+  SupplierStoreMemory.layer,
+  LeasesMemory.layer,
+  MeterStoreMemory.layer,
+  BroadcastMemory.layer,
+  RelaySpoolMemory.layer
+).pipe(Layer.provide(MemoryStores.layer))
+
+const layerChain = (options: DemoOptions) => {
+  const applications = applicationsOf(options)
+  return SimChain.layerNode().pipe(
+    Layer.provideMerge(SimChain.layerProducer(BLOCK_TIME)),
+    Layer.provide(
+      SimChain.layer({
+        seed: options.seed,
+        verifiers: { sha256: nodeSha256 },
+        genesis: demoGenesis({
+          services: [{ id: SERVICE, name: "Demo JSON-RPC", computeUnitsPerRelay: COMPUTE_UNITS_PER_RELAY }],
+          gateways: uniqueGateways(applications).map(({ publicKey }) => ({ publicKey })),
+          applications: applications.map(({ key, gateway }) => ({
+            publicKey: key.publicKey,
+            serviceIds: [SERVICE],
+            gateways: [gateway.address]
+          })),
+          suppliers: demoKeys(options.seed, "supplier", options.suppliers).map(({ publicKey }) => ({
+            publicKey,
+            services: [{ serviceId: SERVICE }]
+          }))
+        })
+      })
+    )
+  )
+}
+
+const layerBackends = Layer.unwrap(
+  Effect.map(startDemoBackend, (url) =>
+    BackendsHttp.layer([
+      {
+        service: SERVICE,
+        rpcType: "jsonrpc",
+        endpoints: [{ url: new URL(url), basePath: undefined, headers: {}, authorization: undefined }],
+        loadBalancing: "round_robin",
+        timeout: Duration.seconds(5),
+        connectTimeout: Duration.seconds(2),
+        maxConnections: 64,
+        idleTimeout: Duration.seconds(30),
+        maxAnswerBytes: defaultRelayPolicy.maxBodyBytes,
+        maxRetries: 1,
+        failureThreshold: 3,
+        recovery: Duration.seconds(5)
+      }
+    ])
+  )
+)
+
+const demoService: ServicePolicy = {
+  id: SERVICE,
+  rpcTypes: new Set(["jsonrpc"]),
+  defaultRpcType: "jsonrpc",
+  validation: "eager",
+  maxBodyBytes: defaultRelayPolicy.maxBodyBytes
+}
+
+const layerPolicy = Layer.succeed(RelayPolicyRef, {
+  ...defaultRelayPolicy,
+  relayer: "demo",
+  nextBlockWait: Duration.times(BLOCK_TIME, 2),
+  services: new Map([[SERVICE, demoService]])
+})
+
+const layerMinerSettings = Layer.succeed(MinerSettings, {
+  ingest: { ...defaultMinerSettings.ingest, deliveryWait: Duration.millis(200) },
+  submission: {
+    ...defaultMinerSettings.submission,
+    blockTime: BLOCK_TIME,
+    sealPatience: Duration.millis(500),
+    recheckEvery: Duration.millis(100)
+  },
+  fleet: { ...defaultMinerSettings.fleet, replica: "demo", drainDeadline: DRAIN_DEADLINE }
+})
+
+/** All applications are signed for by one gateway. */
+const applicationsOf = (options: DemoOptions): ReadonlyArray<{ readonly key: DemoKey; readonly gateway: DemoKey }> => {
+  const [gateway] = demoKeys(options.seed, "gateway", 1)
+  return demoKeys(options.seed, "application", options.sessions).flatMap((key) =>
+    gateway === undefined ? [] : [{ key, gateway }]
+  )
+}
+
+const uniqueGateways = (applications: ReadonlyArray<{ readonly gateway: DemoKey }>): ReadonlyArray<DemoKey> => [
+  ...new Map(applications.map(({ gateway }) => [gateway.address, gateway])).values()
+]

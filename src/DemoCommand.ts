@@ -1,0 +1,57 @@
+/** `relaymill demo`: the whole product in one process, with a simulated chain and real relays. */
+import { Effect } from "effect"
+import { Command, Flag } from "effect/cli"
+import { RunFailed } from "./RunFailed.ts"
+import { StartRefused } from "./StartRefused.ts"
+
+/** A whole number of at least `least` and at most `most`. */
+const count = (name: string, fallback: number, least: number, most: number, description: string) => ({
+  name,
+  least,
+  most,
+  flag: Flag.Int(name).pipe(
+    Flag.withDefault(fallback),
+    Flag.withDescription(`${description} (${least} to ${most}, default ${fallback})`)
+  )
+})
+
+const relays = count("relays", 60, 1, 100_000, "Relays in each session")
+const sessions = count("sessions", 2, 1, 100, "Sessions at the same time, one for each application")
+const suppliers = count("suppliers", 2, 1, 50, "Suppliers that serve every session")
+const port = count("port", 28_080, 0, 65_535, "Port of the relayer on 127.0.0.1, 0 for a free one")
+
+export const demoCommand = Command.make(
+  "demo",
+  {
+    relays: relays.flag,
+    sessions: sessions.flag,
+    suppliers: suppliers.flag,
+    port: port.flag,
+    seed: Flag.String("seed").pipe(
+      Flag.withDefault("relaymill"),
+      Flag.withDescription("Makes all keys and block hashes")
+    ),
+    once: Flag.Boolean("once").pipe(
+      Flag.withDefault(false),
+      Flag.withDescription("End with the first settlement: exit 0, or 1 with the reason")
+    )
+  },
+  Effect.fnUntraced(function* (options) {
+    for (const { name, least, most } of [relays, sessions, suppliers, port]) {
+      const value = options[name as "relays" | "sessions" | "suppliers" | "port"] // the four names above
+      if (value < least || value > most) {
+        return yield* new StartRefused({
+          sentences: [`--${name} ${value} is out of range; choose a number from ${least} to ${most}`]
+        })
+      }
+    }
+    // Loaded here, so that help and version answer without it.
+    const { runDemo } = yield* Effect.promise(() => import("../layers/Demo.ts"))
+    return yield* runDemo({ ...options, isColored: process.env["NO_COLOR"] === undefined }, process.stdout).pipe(
+      Effect.catchTags({
+        CannotListen: (cause) => Effect.fail(new StartRefused({ sentences: [cause.message] })),
+        DemoFailed: ({ reason }) => Effect.fail(new RunFailed({ reason }))
+      })
+    )
+  })
+).pipe(Command.withDescription("Run everything in one process with a simulated chain, no services needed"))
