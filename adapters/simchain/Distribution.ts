@@ -118,6 +118,10 @@ const GLOBAL_REASONS: RewardReasons = {
   dao: "TLM_GLOBAL_MINT_DAO_REWARD_DISTRIBUTION"
 }
 
+/** Is this the reason of a reward of validators? */
+export const isProposerReason = (opReason: string): boolean =>
+  opReason === RELAY_REASONS.proposer || opReason === GLOBAL_REASONS.proposer
+
 const payParts = (
   parts: RewardParts,
   reasons: RewardReasons,

@@ -15,7 +15,13 @@ import { type BankMove, batchEvents, executeMoves, totalMoves } from "./BankMove
 import { type BlockContext, type ChainState, claimKey, sharedAt, sharedLive, withKey } from "./ChainState.ts"
 import { figuresOf, headerOf, requirementOf } from "./ClaimFacts.ts"
 import { computeUnitsPerRelay, mismatchText } from "./CreateClaim.ts"
-import { type ClaimParties, type DiscardReason, distribute, type Distribution } from "./Distribution.ts"
+import {
+  type ClaimParties,
+  type DiscardReason,
+  distribute,
+  type Distribution,
+  isProposerReason
+} from "./Distribution.ts"
 import { rootCount, rootSum } from "../../domain/settlement/ClaimRoot.ts"
 import { slashExpired } from "./Slashing.ts"
 import { claimFields, usageFields } from "./ClaimEvents.ts"
@@ -209,9 +215,7 @@ const settledEvent = (
 ): ChainEvent => {
   const { claim, figures, requirement } = entry
   // Proposer rewards are distributed once for the whole block and are not part of a claim's list.
-  const rewards = paid.moves.filter(
-    (move) => move.opType === "mod_to_acct" && move.recipient !== state.validatorAddress
-  )
+  const rewards = paid.moves.filter(({ opType, opReason }) => opType === "mod_to_acct" && !isProposerReason(opReason))
   const byAddress = new Map<string, bigint>()
   for (const { recipient, amount } of rewards) byAddress.set(recipient, (byAddress.get(recipient) ?? 0n) + amount)
   return ChainEvent.cases.ClaimSettled.make({

@@ -3,47 +3,35 @@
  * as a test or a demo needs. It accepts exactly what the real chain accepts, in the chain's words. One value is one chain;
  * equal genesis, seed, times and calls give equal blocks.
  */
-import { Context, type Duration, Effect, Layer, type Option, type Scope } from "effect"
+import { Clock, Context, type Duration, Effect, Layer, Option, type Scope } from "effect"
 import { Blocks } from "../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../domain/ports/ChainQuery.ts"
 import { ChainTx } from "../../domain/ports/ChainTx.ts"
+import { ChainCell } from "./ChainCell.ts"
 import type { ChainState } from "./ChainState.ts"
 import type { CommittedBlock } from "./CommittedBlock.ts"
-import type { MempoolLimits } from "./Mempool.ts"
+import { defaultLimits, type MempoolLimits } from "./Mempool.ts"
 import type { NodeFaults } from "./NodeFaults.ts"
 import type { Operation, OperationRefused } from "./Operation.ts"
-import type { Verifiers } from "./Verifiers.ts"
+import { makeSimNode, type NodePorts, SimNode } from "./SimNode.ts"
+import { rememberingVerifiers, type Verifiers } from "./Verifiers.ts"
 
 export interface SimChainOptions {
   readonly genesis: ChainState
   /** Enters every block hash and the order of transactions when they are shuffled. `relaymill` by default. */
   readonly seed?: string
-  /** Faster cryptography than the pure one. Their verdicts must be the same. */
+  /**
+   * Faster cryptography than the pure one; verdicts must be the same. A value of `rememberingVerifiers` is used as it is
+   * and may be shared by many chains.
+   */
   readonly verifiers?: Partial<Verifiers>
   readonly limits?: Partial<MempoolLimits>
   /** Least price of one unit of gas in units of 10⁻¹⁸ uPOKT, checked by CheckTx; 0.000001 uPOKT by default. */
   readonly minGasPriceScaled?: bigint
 }
 
-/** A node of the chain as one client sees it. */
-export class SimNode extends Context.Service<
-  SimNode,
-  {
-    /** Height that this node shows now. */
-    readonly height: Effect.Effect<bigint>
-    readonly faults: Effect.Effect<NodeFaults>
-    /** Changes the named switches and leaves the others. */
-    readonly setFaults: (faults: Partial<NodeFaults>) => Effect.Effect<void>
-  }
->()("relaymill/adapters/simchain/SimNode") {}
-
-/** The ports of one node and its switches, for programs that hold several nodes. */
-export interface NodePorts {
-  readonly blocks: Blocks["Service"]
-  readonly query: ChainQuery["Service"]
-  readonly tx: ChainTx["Service"]
-  readonly node: SimNode["Service"]
-}
+/** `0.000001upokt`, which the network's documents recommend to nodes. */
+const DEFAULT_MIN_GAS_PRICE = 10n ** 12n
 
 export class SimChain extends Context.Service<
   SimChain,
@@ -75,11 +63,69 @@ export class SimChain extends Context.Service<
 >()("relaymill/adapters/simchain/SimChain") {}
 
 /** A chain with its first block committed. Further blocks come from `produceBlock`, or from `layerProducer`. */
-export const layer = (_options: SimChainOptions): Layer.Layer<SimChain> => Layer.effect(SimChain, Effect.never)
+export const make = (options: SimChainOptions): Effect.Effect<SimChain["Service"]> =>
+  Effect.gen(function* () {
+    const cell = new ChainCell({
+      genesis: options.genesis,
+      seed: options.seed ?? "relaymill",
+      verifiers: rememberingVerifiers(options.verifiers),
+      limits: { ...defaultLimits, ...options.limits },
+      minGasPriceScaled: options.minGasPriceScaled ?? DEFAULT_MIN_GAS_PRICE
+    })
+    const nodes = new Set<() => void>()
+    const produceBlock = Effect.map(Clock.currentTimeNanos, (now) => {
+      const block = cell.commit(now)
+      for (const advance of nodes) advance()
+      return block
+    })
+    yield* produceBlock
+    return SimChain.of({
+      chainId: cell.state.chainId,
+      state: Effect.sync(() => cell.state),
+      produceBlock,
+      produceUntil: (height) =>
+        Effect.whileLoop({
+          while: () => cell.state.height < height,
+          body: () => produceBlock,
+          step: () => {}
+        }),
+      setHalted: (halted) => Effect.sync(() => void (cell.halted = halted)),
+      isHalted: Effect.sync(() => cell.halted),
+      setShuffled: (shuffled) => Effect.sync(() => void (cell.shuffled = shuffled)),
+      administer: (operation) =>
+        Effect.flatMap(Clock.currentTimeNanos, (now) => {
+          const refused = cell.administer(operation, now)
+          return refused === undefined ? Effect.void : Effect.fail(refused)
+        }),
+      block: (height) => Effect.sync(() => Option.fromUndefinedOr(cell.block(height))),
+      pending: Effect.sync(() => cell.mempool.pending.map(({ hash }) => hash)),
+      makeNode: (faults = {}) =>
+        Effect.gen(function* () {
+          const { ports, advance } = yield* makeSimNode(cell, faults)
+          yield* Effect.acquireRelease(
+            Effect.sync(() => nodes.add(advance)),
+            () => Effect.sync(() => nodes.delete(advance))
+          )
+          return ports
+        })
+    })
+  })
+
+/** The chain of `make` as a layer. */
+export const layer = (options: SimChainOptions): Layer.Layer<SimChain> => Layer.effect(SimChain, make(options))
 
 /** Commits a block every `blockTime` of the Clock while production is not halted. */
-export const layerProducer = (_blockTime: Duration.Input): Layer.Layer<never, never, SimChain> =>
-  Layer.effectDiscard(Effect.void)
+export const layerProducer = (blockTime: Duration.Input): Layer.Layer<never, never, SimChain> =>
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const chain = yield* SimChain
+      const tick = Effect.gen(function* () {
+        yield* Effect.sleep(blockTime)
+        if (!(yield* chain.isHalted)) yield* chain.produceBlock
+      })
+      yield* Effect.forkScoped(Effect.forever(tick))
+    })
+  )
 
 /** The chain ports through a node of its own, with its switches. Call it once for each replica. */
 export const layerNode = (

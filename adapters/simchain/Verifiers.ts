@@ -20,14 +20,19 @@ export interface Verifiers {
 /** Most verdicts remembered of each kind; the oldest goes first. About 300 bytes each. */
 export const MAX_REMEMBERED_VERDICTS = 20_000
 
-/** Verifiers of pure code where `given` has none, with a memory for verdicts. Share one value among chains to share it. */
+/**
+ * Verifiers of pure code where `given` has none, with a memory for verdicts. Share one value among chains to share the
+ * memory: a value of this function is returned as it is.
+ */
 export const rememberingVerifiers = (given: Partial<Verifiers> = {}): Verifiers => {
+  const known = remembering.get(given)
+  if (known !== undefined) return known
   const sha256 = given.sha256 ?? pureSha256
   const verifySignature = given.verifySignature ?? pureVerify
   const verifyRing = given.verifyRing ?? pureVerifyRing
   const rememberSignature = boundedMemory()
   const rememberRing = boundedMemory()
-  return {
+  const verifiers: Verifiers = {
     sha256,
     verifySignature: (publicKey, message, signature) =>
       rememberSignature(bytesToText(publicKey) + bytesToText(signature) + bytesToText(sha256(message)), () =>
@@ -36,7 +41,12 @@ export const rememberingVerifiers = (given: Partial<Verifiers> = {}): Verifiers 
     verifyRing: (message, signature) =>
       rememberRing(bytesToText(message) + bytesToText(encode(signature)), () => verifyRing(message, signature))
   }
+  remembering.set(verifiers, verifiers)
+  return verifiers
 }
+
+/** The values that this module has made. */
+const remembering = new WeakMap<Partial<Verifiers>, Verifiers>()
 
 const boundedMemory = () => {
   const verdicts = new Map<string, boolean>()

@@ -1,0 +1,84 @@
+/** The `ChainQuery` port over the state that a node shows. Nothing is cached: reading costs nothing here. */
+import { Effect, Option, Result } from "effect"
+import { type ChainEvent, decodeEvent } from "../../domain/chain/ChainEvents.ts"
+import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
+import { ChainQuery, ServiceNotFound, SessionNotFound } from "../../domain/ports/ChainQuery.ts"
+import { computeUnitsAt } from "../../domain/protocol/ComputeUnitsHistory.ts"
+import type { ServiceId } from "../../domain/protocol/Identifiers.ts"
+import { balanceOf, type ChainState, claimKey, type ServiceRecord, sharedAt, sharedLive } from "./ChainState.ts"
+import { headerOf, targetAt } from "./ClaimFacts.ts"
+import type { CommittedBlock } from "./CommittedBlock.ts"
+import { hydrateSession } from "./SessionHydration.ts"
+
+/** Where a node's client reads: its present state, kept blocks up to it, and whether reads fail now. */
+export interface NodeView {
+  readonly state: () => ChainState
+  /** Undefined above the node's height and for blocks that are no longer kept. */
+  readonly block: (height: bigint) => CommittedBlock | undefined
+  /** The failure of the moment, if any. */
+  readonly readFailure: (operation: string) => ChainUnavailable | undefined
+}
+
+/** Reads through a view; fails with what the view's switches say. */
+export const makeNodeQuery = (view: NodeView): ChainQuery["Service"] => {
+  const read = <A, E = never>(operation: string, use: (state: ChainState) => Effect.Effect<A, E>) =>
+    Effect.suspend((): Effect.Effect<A, E | ChainUnavailable> => {
+      const failure = view.readFailure(operation)
+      return failure === undefined ? use(view.state()) : Effect.fail(failure)
+    })
+  const readService = <A>(operation: string, id: ServiceId, use: (service: ServiceRecord, state: ChainState) => A) =>
+    read<A, ServiceNotFound>(operation, (state) => {
+      const service = state.services.get(id)
+      return service === undefined
+        ? Effect.fail(new ServiceNotFound({ service: id }))
+        : Effect.succeed(use(service, state))
+    })
+  return ChainQuery.of({
+    sharedParams: read("sharedParams", (state) => Effect.succeed(sharedLive(state))),
+    sharedParamsAt: (height) => read("sharedParamsAt", (state) => Effect.succeed(sharedAt(state, height))),
+    proofParams: read("proofParams", (state) => Effect.succeed(state.params.proof)),
+    sessionParams: read("sessionParams", (state) => Effect.succeed(state.params.session.live)),
+    session: (application, service, height) =>
+      read("session", (state) =>
+        Effect.fromResult(
+          Result.mapError(
+            hydrateSession(state, { application, service, height }, state.height),
+            ({ reason }) => new SessionNotFound({ application, service, height, reason })
+          )
+        )
+      ),
+    application: (address) =>
+      read("application", (state) => Effect.succeed(Option.fromUndefinedOr(state.applications.get(address)))),
+    supplier: (address) =>
+      read("supplier", (state) => Effect.succeed(Option.fromUndefinedOr(state.suppliers.get(address)))),
+    account: (address) =>
+      read("account", (state) => Effect.succeed(Option.fromUndefinedOr(state.accounts.get(address)))),
+    balance: (address) => read("balance", (state) => Effect.succeed(balanceOf(state, address))),
+    computeUnitsPerRelayAt: (id, height) =>
+      readService("computeUnitsPerRelayAt", id, (service) =>
+        computeUnitsAt(service.computeUnits, height, service.computeUnitsPerRelay)
+      ),
+    difficultyTargetAt: (id, height) =>
+      readService("difficultyTargetAt", id, (_, state) => targetAt(state, id, height)),
+    claim: (session, supplier) =>
+      read("claim", (state) => Effect.succeed(Option.fromUndefinedOr(state.claims.get(claimKey(session, supplier))))),
+    claims: (supplier) =>
+      read("claims", (state) =>
+        Effect.succeed(
+          [...state.claims.values()]
+            .filter((claim) => claim.supplierOperatorAddress === supplier)
+            .sort((a, b) => (headerOf(a).sessionId < headerOf(b).sessionId ? -1 : 1))
+        )
+      ),
+    blockEvents: (height) =>
+      read("blockEvents", () => Effect.succeed(Option.map(Option.fromUndefinedOr(view.block(height)), typedEvents)))
+  })
+}
+
+/** Events of transactions in order, then those of the end of the block; untyped ones are left out. */
+const typedEvents = (block: CommittedBlock): ReadonlyArray<ChainEvent> =>
+  [...block.txs.flatMap(({ result }) => result.events), ...block.endBlockEvents].flatMap((raw) => {
+    // The chain's own events always decode; anything else would be a defect of this module.
+    const event = Result.getOrThrow(decodeEvent(raw))
+    return event === undefined ? [] : [event]
+  })
