@@ -89,20 +89,22 @@ export const runDemo = (options: DemoOptions, output: Screen.Output) =>
         yield* run.watch(options.once).pipe(Effect.onExit(() => end))
       }).pipe(
         Effect.provide(
-          DemoGateway.layer({
-            applications: applicationsOf(options).map(({ key, gateway }) => ({
-              address: key.address,
-              publicKey: key.publicKey,
-              service: SERVICE,
-              gatewayKey: gateway.privateKey
-            })),
-            relayer: endpoint,
-            relays: options.relays,
-            sessionTime: Duration.times(BLOCK_TIME, SESSION_BLOCKS),
-            verifySignature: verify
-          })
-        ),
-        Effect.provide(Screen.layer(output, { endpoint, isColored: options.isColored }))
+          Layer.mergeAll(
+            DemoGateway.layer({
+              applications: applicationsOf(options).map(({ key, gateway }) => ({
+                address: key.address,
+                publicKey: key.publicKey,
+                service: SERVICE,
+                gatewayKey: gateway.privateKey
+              })),
+              relayer: endpoint,
+              relays: options.relays,
+              sessionTime: Duration.times(BLOCK_TIME, SESSION_BLOCKS),
+              verifySignature: verify
+            }),
+            Screen.layer(output, { endpoint, isColored: options.isColored })
+          )
+        )
       )
     })
   ).pipe(Effect.provide(layerProcess(options)))

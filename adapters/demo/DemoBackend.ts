@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { Effect, Option, Schema } from "effect"
 
 const Call = Schema.fromJsonString(
-  Schema.Struct({ id: Schema.Union([Schema.String, Schema.Number, Schema.Null]), method: Schema.String })
+  Schema.Struct({ id: Schema.Union([Schema.String, Schema.Finite, Schema.Null]), method: Schema.String })
 )
 const decodeCall = Schema.decodeUnknownOption(Call)
 

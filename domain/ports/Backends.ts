@@ -29,7 +29,7 @@ export class BackendFailed extends Schema.TaggedError<BackendFailed>()("BackendF
   service: Schema.String,
   rpcType: RpcType,
   /** Bytes, for `too_large`. */
-  limit: Schema.optionalKey(Schema.Number),
+  limit: Schema.optionalKey(Schema.Int),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {

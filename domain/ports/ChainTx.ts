@@ -45,10 +45,10 @@ export type MessageRejection = typeof MessageRejection.Type
 export class TxRefused extends Schema.TaggedError<TxRefused>()("TxRefused", {
   reason: TxRefusalReason,
   codespace: Schema.String,
-  code: Schema.Number,
+  code: Schema.Int,
   log: Schema.String,
   /** Index of the first failing message, from 0. */
-  messageIndex: Schema.optionalKey(Schema.Number),
+  messageIndex: Schema.optionalKey(Schema.Int),
   rejection: Schema.optionalKey(MessageRejection)
 }) {
   override get message(): string {

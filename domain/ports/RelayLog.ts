@@ -18,8 +18,8 @@ export class RelayLogUnavailable extends Schema.TaggedError<RelayLogUnavailable>
 /** The supplier's log is above its high-water mark: nothing was written. */
 export class RelayLogFull extends Schema.TaggedError<RelayLogFull>()("RelayLogFull", {
   supplier: Schema.String,
-  entries: Schema.Number,
-  limit: Schema.Number
+  entries: Schema.Int,
+  limit: Schema.Int
 }) {
   override get message(): string {
     return `the relay log of ${this.supplier} holds ${this.entries} entries, the limit is ${this.limit}`

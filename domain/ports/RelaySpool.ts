@@ -4,8 +4,8 @@ import type { RelayLogEntry } from "./RelayLog.ts"
 
 /** The spool has no room: the relay cannot be recorded and must be refused. */
 export class SpoolFull extends Schema.TaggedError<SpoolFull>()("SpoolFull", {
-  entries: Schema.Number,
-  limit: Schema.Number
+  entries: Schema.Int,
+  limit: Schema.Int
 }) {
   override get message(): string {
     return `the relay spool holds ${this.entries} entries, the limit is ${this.limit}`

@@ -100,8 +100,8 @@ export class CommitRefused extends Schema.TaggedError<CommitRefused>()("CommitRe
   supplier: Schema.String,
   session: Schema.String,
   reason: Schema.Literals(["version", "sealed", "foreign_root", "tail"]),
-  expectedVersion: Schema.Number,
-  storedVersion: Schema.Number
+  expectedVersion: Schema.Int,
+  storedVersion: Schema.Int
 }) {
   override get message(): string {
     return `commit of session ${this.session} refused (${this.reason}): expected version ${this.expectedVersion}, stored ${this.storedVersion}`
