@@ -174,17 +174,19 @@ export const section = <F extends Fields>(fields: F, rules: SectionRules<Section
         if (known !== undefined) findings.warning(at, value, `${known}; remove it`)
         else findings.warning(at, value, unknownKey(name, names))
       }
-      const values: Record<string, unknown> = {}
-      let complete = true
-      for (const [property, field] of Object.entries(fields)) {
-        const read = field.reader.read(mapping?.entries.get(field.name), joinPlace(place, field.name), findings)
-        if (Option.isSome(read)) values[property] = read.value
-        else complete = false
-      }
-      // Each property holds what the reader of the same property returned, so the record has the section's type.
-      const value = values as SectionOf<F>
-      rules.check?.(value, place, mapping, findings)
-      return complete ? Option.some(value) : Option.none()
+      return findings.within(mapping, () => {
+        const values: Record<string, unknown> = {}
+        let complete = true
+        for (const [property, field] of Object.entries(fields)) {
+          const read = field.reader.read(mapping?.entries.get(field.name), joinPlace(place, field.name), findings)
+          if (Option.isSome(read)) values[property] = read.value
+          else complete = false
+        }
+        // Each property holds what the reader of the same property returned, so the record has the section's type.
+        const value = values as SectionOf<F>
+        rules.check?.(value, place, mapping, findings)
+        return complete ? Option.some(value) : Option.none()
+      })
     },
     rows: (place) => [
       ...Object.values(fields).flatMap((field) => field.reader.rows(joinPlace(place, field.name))),

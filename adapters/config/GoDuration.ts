@@ -39,7 +39,9 @@ export const parseGoDuration = (text: string): Result.Result<Duration.Duration, 
     if (fraction !== "") nanos += (BigInt(fraction) * scale) / 10n ** BigInt(fraction.length)
     if (nanos > MAX_NANOS) return Result.fail(`expected a duration below 292 years, found ${quoteFound(trimmed)}`)
   } while (term.lastIndex < body.length)
-  return Result.succeed(Duration.nanos(nanos))
+  // Whole milliseconds stay exact as a number, which nanoseconds of some months do not.
+  const millis = nanos / 1_000_000n
+  return Result.succeed(nanos === millis * 1_000_000n ? Duration.millis(Number(millis)) : Duration.nanos(nanos))
 }
 
 /** Writes a duration the shortest way Go reads: `2h`, `1h30m`, `500ms`, `0s`. */

@@ -71,7 +71,9 @@ export const decimalNumber = (least: number): TextCodec<number> =>
         : Number.NaN
       return Number.isFinite(value) && value >= least
         ? Result.succeed(value)
-        : Result.fail(`expected a number of at least ${least}, found ${quoteFound(text)}`)
+        : Result.fail(
+            `expected a number${least === Number.NEGATIVE_INFINITY ? "" : ` of at least ${least}`}, found ${quoteFound(text)}`
+          )
     },
     String
   )

@@ -42,7 +42,7 @@ export interface YamlSource {
 }
 
 /** Nodes after aliases are resolved; a file that unfolds to more is a mistake or an attack. */
-const MAX_NODES = 200_000
+const MAX_NODES = 50_000
 /** Nesting after aliases are resolved; configurations have 6 levels. */
 const MAX_DEPTH = 32
 
