@@ -18,8 +18,8 @@ import { isSameSessionHeader, type SessionHeader } from "../../domain/relay/Sess
 import * as RingSignature from "../../domain/ring/RingSignature.ts"
 import { sign as signRing } from "../../domain/ring/RingSigning.ts"
 import { StepTracer } from "../../domain/tracing/StepTracer.ts"
+import { formatTraceparent } from "../../domain/tracing/Traceparent.ts"
 import { textToBytes } from "../../domain/wire/ByteText.ts"
-import { formatTraceparent } from "../tracing/TraceParent.ts"
 
 /** Longest wait for an answer, as long as real gateways wait. */
 const RELAY_TIMEOUT = Duration.seconds(10)

@@ -7,8 +7,8 @@ import { Context, Duration, Effect, Fiber, Layer, Option, Schema } from "effect"
 import { Blocks } from "../../domain/ports/Blocks.ts"
 import { plainRefusal, type RelayAnswer, ServeRelay } from "../../domain/relay/ServeRelay.ts"
 import { StepTracer } from "../../domain/tracing/StepTracer.ts"
+import { parseTraceparent } from "../../domain/tracing/Traceparent.ts"
 import { readBody } from "./RequestBody.ts"
-import { parseTraceparent } from "../tracing/TraceParent.ts"
 
 /** A gateway keeps idle connections for 90 s; Node's default of 5 s would cut them under its hands. */
 const KEEP_ALIVE = Duration.seconds(120)

@@ -2,18 +2,22 @@
  * How programs name their steps for traces without paying for it: chosen once when the layers are built, identity when
  * tracing is off, so that no span is created then. The tracing one is in `adapters/tracing`.
  */
-import { Context, Effect, Option, type Tracer } from "effect"
+import { Context, Effect, type Option, type Tracer } from "effect"
 
-/** What a step adds to its span. */
-export interface StepOptions {
-  readonly kind?: Tracer.SpanKind
+/** What can be added to a step's span while it runs. */
+export interface StepFacts {
   readonly attributes?: Readonly<Record<string, unknown>>
+  /** Spans that led here; at most 128 of a span survive an exporter. */
+  readonly links?: ReadonlyArray<Tracer.ExternalSpan>
+}
+
+/** What a step begins with. */
+export interface StepOptions extends StepFacts {
+  readonly kind?: Tracer.SpanKind
   /** Parent from elsewhere: the producer of a delivery, the caller of a request. */
   readonly parent?: Tracer.ExternalSpan
-  /** Starts a trace of its own. */
+  /** Starts a trace of its own. It is recorded when one of its links was, whatever the share of traces recorded. */
   readonly root?: boolean
-  /** Spans that led here; at most 128 survive an exporter. */
-  readonly links?: ReadonlyArray<Tracer.ExternalSpan>
 }
 
 export interface StepTracer {
@@ -24,6 +28,8 @@ export interface StepTracer {
     name: string,
     options?: StepOptions
   ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Adds to the span of the step that runs now. `facts` is called only if that span is recorded. */
+  readonly note: (facts: () => StepFacts) => Effect.Effect<void>
   /** Context of the step that runs now, to travel with what it produces; none when off or not sampled. */
   readonly context: Effect.Effect<Option.Option<Tracer.ExternalSpan>>
 }
@@ -32,6 +38,7 @@ export const StepTracer: Context.Reference<StepTracer> = Context.Reference("rela
   defaultValue: (): StepTracer => ({
     enabled: false,
     step: () => (effect) => effect,
+    note: () => Effect.void,
     context: Effect.succeedNone
   })
 })
