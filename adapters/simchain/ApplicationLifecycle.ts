@@ -1,13 +1,18 @@
-/**
- * Applications on the chain: staking, unstaking, delegations, and what the end of a block does to them.
- * Source: poktroll `x/application/keeper`.
- */
+/** Applications on the simulated chain: staking and delegations as operations, and what the end of a block does to them. */
 import { Result } from "effect"
-import type { Application, ApplicationServiceConfigUpdate } from "../../domain/chain/Application.ts"
-import { isSessionEnd, sessionEnd } from "../../domain/session/SessionGrid.ts"
+import type { Application } from "../../domain/chain/Application.ts"
+import * as ApplicationConfigs from "../../domain/session/ApplicationConfigs.ts"
+import * as Delegations from "../../domain/session/Delegations.ts"
+import { sessionEnd } from "../../domain/session/SessionGrid.ts"
 import { type BlockContext, type ChainState, credit, sharedAt, sharedLive, withKey, withoutKey } from "./ChainState.ts"
-import { currentSessionEnd, type Operation, payFrom, refuseOperation, upcomingSessionStart } from "./Operation.ts"
-import { isConfigNeeded } from "./SupplierLifecycle.ts"
+import {
+  currentSessionEnd,
+  type Operation,
+  type OperationRefused,
+  payFrom,
+  refuseOperation,
+  upcomingSessionStart
+} from "./Operation.ts"
 
 /** What an application stakes. */
 export interface ApplicationStake {
@@ -16,6 +21,7 @@ export interface ApplicationStake {
   readonly stake?: bigint
   /** All services it pays for; the present ones when left out of a restake. */
   readonly serviceIds?: ReadonlyArray<string>
+  /** uPOKT; left out: keeps the limit there is, 0 removes it. */
   readonly perSessionSpendLimit?: bigint
 }
 
@@ -39,18 +45,14 @@ export const stakeApplication =
         return yield* refuse(`stake of ${stake}upokt is below the minimum`)
       }
       const paid = yield* payFrom(state, "stake application", address, stake - (present?.stake ?? 0n))
-      return withApplication(paid, {
-        address,
-        stake,
-        serviceIds,
-        delegateeGatewayAddresses: present?.delegateeGatewayAddresses ?? [],
-        pendingUndelegations: present?.pendingUndelegations ?? [],
-        unstakeSessionEndHeight: 0n,
-        pendingTransfer: present?.pendingTransfer,
-        perSessionSpendLimit: input.perSessionSpendLimit ?? present?.perSessionSpendLimit,
-        serviceConfigHistory:
-          present === undefined ? [] : restakedServices(present, serviceIds, upcomingSessionStart(state, block))
-      })
+      return withApplication(
+        paid,
+        ApplicationConfigs.stakeApplication(
+          present,
+          { address, stake, serviceIds, perSessionSpendLimit: input.perSessionSpendLimit },
+          upcomingSessionStart(state, block)
+        )
+      )
     })
 
 /** Unstakes: relays are served to the end of the current session. */
@@ -59,142 +61,74 @@ export const unstakeApplication =
   (state, block) =>
     changeApplication(state, "unstake application", address, (application) =>
       application.unstakeSessionEndHeight === 0n
-        ? Result.succeed({ ...application, unstakeSessionEndHeight: currentSessionEnd(state, block) })
+        ? Result.succeed(ApplicationConfigs.unstakeApplication(application, currentSessionEnd(state, block)))
         : refuseOperation("unstake application", address, "it is unstaking already")
     )
 
 /** Delegates to a gateway, effective in this block. */
 export const delegate =
-  (address: string, gateway: string): Operation =>
+  (address: string, gatewayAddress: string): Operation =>
   (state, block) =>
-    changeApplication(state, "delegate", address, (application) => {
-      const refuse = (reason: string) => refuseOperation("delegate", address, reason)
-      const staked = state.gateways.get(gateway)
-      if (staked === undefined) return refuse(`gateway ${gateway} does not exist`)
-      if (staked.unstakeSessionEndHeight !== 0n && block.height > staked.unstakeSessionEndHeight) {
-        return refuse(`gateway ${gateway} is not active`)
-      }
-      if (application.delegateeGatewayAddresses.includes(gateway)) return refuse(`it delegates to ${gateway} already`)
-      const limit = state.params.application.maxDelegatedGateways
-      if (application.delegateeGatewayAddresses.length >= limit) return refuse(`it delegates to ${limit} gateways`)
-      return Result.succeed({
-        ...application,
-        delegateeGatewayAddresses: [...application.delegateeGatewayAddresses, gateway],
-        pendingUndelegations: application.pendingUndelegations
-          .map((pending) => ({
-            ...pending,
-            gatewayAddresses: pending.gatewayAddresses.filter((pendingGateway) => pendingGateway !== gateway)
-          }))
-          .filter((pending) => pending.gatewayAddresses.length > 0)
-      })
-    })
+    changeApplication(state, "delegate", address, (application) =>
+      refusedDelegation(
+        "delegate",
+        Delegations.delegate(application, gatewayAddress, {
+          gateway: state.gateways.get(gatewayAddress),
+          height: block.height,
+          maxDelegatedGateways: state.params.application.maxDelegatedGateways
+        })
+      )
+    )
 
 /** Ends a delegation; the gateway stays in the rings of the current session and of those before it. */
 export const undelegate =
-  (address: string, gateway: string): Operation =>
+  (address: string, gatewayAddress: string): Operation =>
   (state, block) =>
     changeApplication(state, "undelegate", address, (application) =>
-      application.delegateeGatewayAddresses.includes(gateway)
-        ? Result.succeed(withoutDelegation(application, gateway, currentSessionEnd(state, block)))
-        : refuseOperation("undelegate", address, `it does not delegate to ${gateway}`)
+      refusedDelegation(
+        "undelegate",
+        Delegations.undelegate(application, gatewayAddress, currentSessionEnd(state, block))
+      )
     )
 
 /**
- * End of a block: applications lose gateways that have stopped, forget old undelegations and configs, and leave when
- * their unbonding period is over.
+ * End of a block: applications lose gateways that have stopped, forget old undelegations, and leave when their unbonding
+ * period is over.
  */
 export const endApplications = (state: ChainState, block: BlockContext): ChainState => {
   const live = sharedLive(state)
-  const stopped = [...state.gateways.values()]
-    .filter((gateway) => gateway.unstakeSessionEndHeight !== 0n)
-    .filter((gateway) => block.height === gateway.unstakeSessionEndHeight + 1n)
-  const kept = live.gracePeriodEndOffsetBlocks + 2n * live.numBlocksPerSession
+  const stopped = [...state.gateways.values()].filter((gateway) => Delegations.losesDelegations(gateway, block.height))
   let current = state
   for (const application of state.applications.values()) {
-    let next = application
-    for (const { address } of stopped) {
-      if (next.delegateeGatewayAddresses.includes(address)) {
-        next = withoutDelegation(next, address, sessionEnd(live, block.height))
-      }
-    }
-    next = pruned(state, next, block, kept)
-    if (next !== application) current = withApplication(current, next)
-    if (isUnbonded(state, next, block)) {
+    const left = stopped.reduce<Application>(
+      (next, { address }) =>
+        Result.getOrElse(Delegations.undelegate(next, address, sessionEnd(live, block.height)), () => next),
+      application
+    )
+    const next = Delegations.pruneUndelegations(left, block.height, live)
+    if (ApplicationConfigs.isApplicationUnbonded(next, block.height, sharedAt(state, block.height), live)) {
       current = {
         ...credit(current, next.address, next.stake),
         applications: withoutKey(current.applications, next.address)
       }
-    }
+    } else if (next !== application) current = withApplication(current, next)
   }
   return current
 }
 
-const pruned = (state: ChainState, application: Application, block: BlockContext, kept: bigint): Application => {
-  const pendingUndelegations =
-    block.height > kept
-      ? application.pendingUndelegations.filter((pending) => pending.sessionEndHeight >= block.height - kept)
-      : application.pendingUndelegations
-  const serviceConfigHistory = application.serviceConfigHistory.filter((update) =>
-    isConfigNeeded(state, update, block.height)
-  )
-  return pendingUndelegations.length === application.pendingUndelegations.length &&
-    serviceConfigHistory.length === application.serviceConfigHistory.length
-    ? application
-    : { ...application, pendingUndelegations, serviceConfigHistory }
-}
-
-const isUnbonded = (state: ChainState, application: Application, block: BlockContext): boolean => {
-  const unstaked = application.unstakeSessionEndHeight
-  if (unstaked === 0n || !isSessionEnd(sharedLive(state), block.height)) return false
-  const params = sharedAt(state, unstaked)
-  return block.height >= unstaked + params.applicationUnbondingPeriodSessions * params.numBlocksPerSession
-}
-
-const withoutDelegation = (application: Application, gateway: string, sessionEndHeight: bigint): Application => {
-  const present = application.pendingUndelegations.find((pending) => pending.sessionEndHeight === sessionEndHeight)
-  const others = application.pendingUndelegations.filter((pending) => pending !== present)
-  return {
-    ...application,
-    delegateeGatewayAddresses: application.delegateeGatewayAddresses.filter((address) => address !== gateway),
-    pendingUndelegations: [
-      ...others,
-      { sessionEndHeight, gatewayAddresses: [...(present?.gatewayAddresses ?? []), gateway] }
-    ].sort((a, b) => (a.sessionEndHeight < b.sessionEndHeight ? -1 : 1))
-  }
-}
-
-/** History after a restake; a first change backfills it from height 1, the same set changes nothing. */
-const restakedServices = (
-  present: Application,
-  serviceIds: ReadonlyArray<string>,
-  start: bigint
-): ReadonlyArray<ApplicationServiceConfigUpdate> => {
-  const isSame =
-    serviceIds.length === present.serviceIds.length && serviceIds.every((id) => present.serviceIds.includes(id))
-  if (isSame) return present.serviceConfigHistory
-  const update = (serviceId: string, activationHeight: bigint): ApplicationServiceConfigUpdate => ({
-    applicationAddress: present.address,
-    serviceId,
-    activationHeight,
-    deactivationHeight: 0n
-  })
-  const history =
-    present.serviceConfigHistory.length > 0
-      ? present.serviceConfigHistory
-      : present.serviceIds.map((serviceId) => update(serviceId, 1n))
-  return [
-    ...history
-      .filter((entry) => entry.activationHeight !== start)
-      .map((entry) => (entry.deactivationHeight === 0n ? { ...entry, deactivationHeight: start } : entry)),
-    ...serviceIds.map((serviceId) => update(serviceId, start))
-  ]
-}
+const refusedDelegation = (
+  operation: string,
+  result: Result.Result<Application, Delegations.DelegationRefused>
+): Result.Result<Application, OperationRefused> =>
+  Result.isSuccess(result)
+    ? Result.succeed(result.success)
+    : refuseOperation(operation, result.failure.application, `${result.failure.gateway}: ${result.failure.reason}`)
 
 const changeApplication = (
   state: ChainState,
   operation: string,
   address: string,
-  change: (application: Application) => ReturnType<typeof refuseOperation> | Result.Result<Application>
+  change: (application: Application) => Result.Result<Application, OperationRefused>
 ): ReturnType<Operation> => {
   const application = state.applications.get(address)
   return application === undefined

@@ -12,18 +12,10 @@ import type { ProofParams } from "../../domain/protocol/ProofParams.ts"
 import type { SessionParamsHistory } from "../../domain/protocol/SessionParams.ts"
 import type { SharedParams } from "../../domain/protocol/SharedParams.ts"
 import type { TokenomicsParams } from "../../domain/protocol/TokenomicsParams.ts"
+import type { Gateway } from "../../domain/session/Delegations.ts"
 import type { DifficultyHistory } from "../../domain/settlement/DifficultyUpdate.ts"
 import type { Claim, MsgSubmitProof } from "../../domain/tx/ProofMessages.ts"
 import { type BlockHashes, blockHashAt } from "./BlockHashes.ts"
-
-/** A gateway: staked for applications to delegate to. */
-export interface Gateway {
-  readonly address: string
-  /** uPOKT. */
-  readonly stake: bigint
-  /** 0 while staked. */
-  readonly unstakeSessionEndHeight: bigint
-}
 
 /** An account with its spendable uPOKT. */
 export interface ChainAccount extends Account {
@@ -42,7 +34,7 @@ export interface ChainParams {
   readonly session: SessionParamsHistory
   readonly proof: ProofParams
   readonly tokenomics: TokenomicsParams
-  readonly application: { readonly minStake: bigint; readonly maxDelegatedGateways: number }
+  readonly application: { readonly minStake: bigint; readonly maxDelegatedGateways: bigint }
   readonly supplier: { readonly minStake: bigint; readonly stakingFee: bigint }
   readonly gateway: { readonly minStake: bigint }
   readonly service: { readonly targetNumRelays: bigint; readonly addServiceFee: bigint }

@@ -68,13 +68,13 @@ export const querySession = (
       hydrateSession(
         state,
         {
-          application: header.applicationAddress,
-          service: header.serviceId,
+          applicationAddress: header.applicationAddress,
+          serviceId: header.serviceId,
           height: header.sessionStartBlockHeight
         },
         block.height
       ),
-      ({ text }): HandlerError => ({ status: "InvalidArgument", description: text })
+      ({ detail }): HandlerError => ({ status: "InvalidArgument", description: detail })
     ),
     (session) => {
       if (session.sessionId !== header.sessionId) {

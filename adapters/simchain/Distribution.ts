@@ -7,7 +7,7 @@ import type { Application } from "../../domain/chain/Application.ts"
 import type { Service } from "../../domain/chain/Service.ts"
 import type { Supplier } from "../../domain/chain/Supplier.ts"
 import type { TokenomicsParams } from "../../domain/protocol/TokenomicsParams.ts"
-import { isConfigActive } from "../../domain/session/SessionSuppliers.ts"
+import { activeConfig } from "../../domain/session/SupplierConfigs.ts"
 import {
   inflationUpokt,
   mintedUpokt,
@@ -136,16 +136,14 @@ const payParts = (
     if (amount > 0n) moves.push(move("mod_to_acct", "tokenomics", recipient, opReason, amount))
   }
   if (parts.supplier > 0n) {
-    const config = to.supplier.serviceConfigHistory.find(
-      (update) => update.service.serviceId === to.service.id && isConfigActive(update, to.height)
-    )
+    const config = activeConfig(to.supplier, to.service.id, to.height)
     if (config === undefined) {
       return Result.fail(
         `service ${to.service.id} is not among the active configs of supplier ${to.supplier.operatorAddress} at height ${to.height}`
       )
     }
     moves.push(move("mod_to_mod", "tokenomics", "supplier", reasons.supplierModule, parts.supplier))
-    for (const share of payRevenueShares(parts.supplier, config.service.revShare, to.supplier.ownerAddress)) {
+    for (const share of payRevenueShares(parts.supplier, config.revShare, to.supplier.ownerAddress)) {
       moves.push(move("mod_to_acct", "supplier", share.address, reasons.supplier, share.amount))
     }
   }

@@ -1,6 +1,6 @@
-/** Gateways on the chain: staking, unstaking and leaving. Source: poktroll `x/gateway/keeper`. */
+/** Gateways on the simulated chain: staking and unstaking as operations, and leaving at the end of a block. */
 import { Result } from "effect"
-import { isSessionEnd } from "../../domain/session/SessionGrid.ts"
+import * as Delegations from "../../domain/session/Delegations.ts"
 import { type BlockContext, type ChainState, credit, sharedAt, sharedLive, withKey, withoutKey } from "./ChainState.ts"
 import { currentSessionEnd, type Operation, payFrom, refuseOperation } from "./Operation.ts"
 
@@ -27,19 +27,16 @@ export const unstakeGateway =
     if (gateway.unstakeSessionEndHeight !== 0n) {
       return refuseOperation("unstake gateway", address, "it is unstaking already")
     }
-    const next = { ...gateway, unstakeSessionEndHeight: currentSessionEnd(state, block) }
+    const next = Delegations.unstakeGateway(gateway, currentSessionEnd(state, block))
     return Result.succeed({ ...state, gateways: withKey(state.gateways, address, next) })
   }
 
 /** End of a block: gateways leave whose unbonding period is over. */
 export const endGateways = (state: ChainState, block: BlockContext): ChainState => {
-  if (!isSessionEnd(sharedLive(state), block.height)) return state
   let current = state
   for (const gateway of state.gateways.values()) {
-    const unstaked = gateway.unstakeSessionEndHeight
-    if (unstaked === 0n) continue
-    const params = sharedAt(state, unstaked)
-    if (block.height < unstaked + params.gatewayUnbondingPeriodSessions * params.numBlocksPerSession) continue
+    const at = sharedAt(state, block.height)
+    if (!Delegations.isGatewayUnbonded(gateway, block.height, at, sharedLive(state))) continue
     current = {
       ...credit(current, gateway.address, gateway.stake),
       gateways: withoutKey(current.gateways, gateway.address)

@@ -13,10 +13,11 @@ import { defaultProofParams, type ProofParams } from "../../domain/protocol/Proo
 import { defaultSessionParams, type SessionParams } from "../../domain/protocol/SessionParams.ts"
 import { defaultSharedParams, type SharedParams } from "../../domain/protocol/SharedParams.ts"
 import { defaultTokenomicsParams, type TokenomicsParams } from "../../domain/protocol/TokenomicsParams.ts"
+import { defaultMaxDelegatedGateways, type Gateway } from "../../domain/session/Delegations.ts"
 import { defaultTargetNumRelays, noDifficulty } from "../../domain/settlement/DifficultyUpdate.ts"
 import { textToBytes } from "../../domain/wire/ByteText.ts"
 import { emptyBlockHashes } from "./BlockHashes.ts"
-import type { ChainAccount, ChainParams, ChainState, Gateway, ServiceRecord } from "./ChainState.ts"
+import type { ChainAccount, ChainParams, ChainState, ServiceRecord } from "./ChainState.ts"
 
 /** One POKT in uPOKT. */
 export const POKT = 1_000_000n
@@ -199,7 +200,7 @@ const paramsOf = (overrides: ParamsOverrides): ChainParams => ({
   session: { live: { ...defaultSessionParams, ...overrides.session }, entries: [] },
   proof: { ...defaultProofParams, ...overrides.proof },
   tokenomics: { ...defaultTokenomicsParams(daoAddress), ...overrides.tokenomics },
-  application: { minStake: POKT, maxDelegatedGateways: 7, ...overrides.application },
+  application: { minStake: POKT, maxDelegatedGateways: defaultMaxDelegatedGateways, ...overrides.application },
   supplier: { minStake: POKT, stakingFee: 1n, ...overrides.supplier },
   gateway: { minStake: 100n, ...overrides.gateway },
   service: { targetNumRelays: defaultTargetNumRelays, addServiceFee: 1n, ...overrides.service },

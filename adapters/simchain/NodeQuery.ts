@@ -8,7 +8,7 @@ import type { ServiceId } from "../../domain/protocol/Identifiers.ts"
 import { balanceOf, type ChainState, claimKey, type ServiceRecord, sharedAt, sharedLive } from "./ChainState.ts"
 import { headerOf, targetAt } from "./ClaimFacts.ts"
 import type { CommittedBlock } from "./CommittedBlock.ts"
-import { hydrateSession } from "./SessionHydration.ts"
+import { hydrateSession, notFoundReason } from "./SessionHydration.ts"
 
 /** Where a node's client reads: its present state, kept blocks up to it, and whether reads fail now. */
 export interface NodeView {
@@ -42,8 +42,8 @@ export const makeNodeQuery = (view: NodeView): ChainQuery["Service"] => {
       read("session", (state) =>
         Effect.fromResult(
           Result.mapError(
-            hydrateSession(state, { application, service, height }, state.height),
-            ({ reason }) => new SessionNotFound({ application, service, height, reason })
+            hydrateSession(state, { applicationAddress: application, serviceId: service, height }, state.height),
+            (failure) => new SessionNotFound({ application, service, height, reason: notFoundReason(failure) })
           )
         )
       ),

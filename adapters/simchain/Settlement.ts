@@ -4,6 +4,7 @@
  */
 import { Result } from "effect"
 import { ChainEvent } from "../../domain/chain/ChainEvents.ts"
+import { unstakeApplication } from "../../domain/session/ApplicationConfigs.ts"
 import { sessionEnd } from "../../domain/session/SessionGrid.ts"
 import { pendingSessions, settlementHeight } from "../../domain/session/SessionWindow.ts"
 import type { ClaimFigures } from "../../domain/settlement/ClaimAmount.ts"
@@ -199,10 +200,8 @@ const withApplicationStake = (
   block: BlockContext
 ): ChainState => {
   const unstakes = stake < state.params.application.minStake && application.unstakeSessionEndHeight === 0n
-  const unstakeSessionEndHeight = unstakes
-    ? sessionEnd(sharedLive(state), block.height)
-    : application.unstakeSessionEndHeight
-  const next = { ...application, stake, unstakeSessionEndHeight }
+  const paid = { ...application, stake }
+  const next = unstakes ? unstakeApplication(paid, sessionEnd(sharedLive(state), block.height)) : paid
   return { ...state, applications: withKey(state.applications, application.address, next) }
 }
 

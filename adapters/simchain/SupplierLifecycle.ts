@@ -1,13 +1,9 @@
-/**
- * Suppliers on the chain: staking, restaking, unstaking, and what the end of a block does to them.
- * Source: poktroll `x/supplier/keeper`.
- */
+/** Suppliers on the simulated chain: staking and unstaking as operations, and what the end of a block does to them. */
 import { Result } from "effect"
-import type { ServiceConfigUpdate, Supplier, SupplierServiceConfig } from "../../domain/chain/Supplier.ts"
-import { isSessionEnd, sessionEnd } from "../../domain/session/SessionGrid.ts"
-import { proofWindowCloses } from "../../domain/session/SessionWindow.ts"
+import type { Supplier, SupplierServiceConfig } from "../../domain/chain/Supplier.ts"
+import * as SupplierConfigs from "../../domain/session/SupplierConfigs.ts"
 import { type BlockContext, type ChainState, credit, sharedAt, sharedLive, withKey, withoutKey } from "./ChainState.ts"
-import { currentSessionEnd, type Operation, payFrom, refuseOperation, upcomingSessionStart } from "./Operation.ts"
+import { type Operation, payFrom, refuseOperation, upcomingSessionStart } from "./Operation.ts"
 
 /** What a supplier stakes. */
 export interface SupplierStake {
@@ -40,20 +36,11 @@ export const stakeSupplier =
       if (stake < state.params.supplier.minStake) return yield* refuse(`stake of ${stake}upokt is below the minimum`)
       const fee = state.params.supplier.stakingFee
       const paid = yield* payFrom(state, "stake supplier", ownerAddress, stake - (present?.stake ?? 0n) + fee)
-      const history = restakedConfigs(
-        present?.serviceConfigHistory ?? [],
-        operatorAddress,
-        services,
+      const supplier = SupplierConfigs.stakeSupplier(
+        present,
+        { ownerAddress, operatorAddress, stake, services },
         upcomingSessionStart(state, block)
       )
-      const supplier: Supplier = {
-        ownerAddress,
-        operatorAddress,
-        stake,
-        services: services.length === 0 ? (present?.services ?? []) : services,
-        unstakeSessionEndHeight: 0n,
-        serviceConfigHistory: history
-      }
       return withSupplier(
         {
           ...paid,
@@ -73,15 +60,10 @@ export const unstakeSupplier =
     if (supplier.unstakeSessionEndHeight !== 0n) {
       return refuseOperation("unstake supplier", operatorAddress, "it is unstaking already")
     }
-    const deactivationHeight = upcomingSessionStart(state, block)
     return Result.succeed(
       withSupplier(
         { ...state, unbondingSuppliers: new Set(state.unbondingSuppliers).add(operatorAddress) },
-        {
-          ...supplier,
-          unstakeSessionEndHeight: currentSessionEnd(state, block),
-          serviceConfigHistory: supplier.serviceConfigHistory.map((update) => ({ ...update, deactivationHeight }))
-        }
+        SupplierConfigs.unstakeSupplier(supplier, upcomingSessionStart(state, block))
       )
     )
   }
@@ -91,15 +73,12 @@ export const endSuppliers = (state: ChainState, block: BlockContext): ChainState
   pruneConfigs(unbond(state, block), block)
 
 const unbond = (state: ChainState, block: BlockContext): ChainState => {
-  if (state.unbondingSuppliers.size === 0 || !isSessionEnd(sharedLive(state), block.height)) return state
   let current = state
   for (const address of [...state.unbondingSuppliers].sort()) {
     const supplier = current.suppliers.get(address)
     if (supplier === undefined) continue
-    const params = sharedAt(state, supplier.unstakeSessionEndHeight)
-    const leaves =
-      supplier.unstakeSessionEndHeight + params.supplierUnbondingPeriodSessions * params.numBlocksPerSession
-    if (block.height < leaves) continue
+    const atUnstake = sharedAt(state, supplier.unstakeSessionEndHeight)
+    if (!SupplierConfigs.isSupplierUnbonded(supplier, block.height, sharedAt(state, block.height), atUnstake)) continue
     current = {
       ...credit(current, supplier.ownerAddress, supplier.stake),
       suppliers: withoutKey(current.suppliers, address),
@@ -112,42 +91,12 @@ const unbond = (state: ChainState, block: BlockContext): ChainState => {
 const pruneConfigs = (state: ChainState, block: BlockContext): ChainState => {
   let current = state
   for (const supplier of state.suppliers.values()) {
-    const kept = supplier.serviceConfigHistory.filter((update) => isConfigNeeded(state, update, block.height))
+    const kept = SupplierConfigs.pruneConfigs(supplier.serviceConfigHistory, block.height, sharedLive(state))
     if (kept.length !== supplier.serviceConfigHistory.length) {
       current = withSupplier(current, { ...supplier, serviceConfigHistory: kept })
     }
   }
   return current
-}
-
-/** A deactivated config is kept until the last session it served has settled. */
-export const isConfigNeeded = (
-  state: ChainState,
-  update: Pick<ServiceConfigUpdate, "deactivationHeight">,
-  height: bigint
-): boolean => {
-  if (update.deactivationHeight === 0n) return true
-  const lastServed = update.deactivationHeight - 1n
-  const params = sharedAt(state, lastServed)
-  return height <= proofWindowCloses(params, sessionEnd(params, lastServed))
-}
-
-/** New configs start with the next session; older open ones end there, and one that waited for it is replaced. */
-const restakedConfigs = (
-  history: ReadonlyArray<ServiceConfigUpdate>,
-  operatorAddress: string,
-  services: ReadonlyArray<SupplierServiceConfig>,
-  start: bigint
-): ReadonlyArray<ServiceConfigUpdate> => {
-  if (services.length === 0) return history
-  const isReplaced = (update: ServiceConfigUpdate) =>
-    update.activationHeight === start && services.some(({ serviceId }) => serviceId === update.service.serviceId)
-  return [
-    ...history
-      .filter((update) => !isReplaced(update))
-      .map((update) => (update.deactivationHeight === 0n ? { ...update, deactivationHeight: start } : update)),
-    ...services.map((service) => ({ operatorAddress, service, activationHeight: start, deactivationHeight: 0n }))
-  ]
 }
 
 const withSupplier = (state: ChainState, supplier: Supplier): ChainState => ({
