@@ -18,6 +18,7 @@ import {
   type SessionChange,
   type SessionCopy
 } from "./SessionCopy.ts"
+import { countEvents } from "./MinerMetrics.ts"
 import { SessionTries } from "./SessionTries.ts"
 
 /** Why a change did not take effect. Only `LeaseLost` concerns other sessions too. */
@@ -63,8 +64,10 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
     const { end } = copy.state
     if (end === undefined) return Effect.sync(() => void live.set(copy.session, copy))
     live.delete(copy.session)
+    if (ended.has(copy.session)) return tries.drop(copy.session)
     ended.set(copy.session, end.height)
-    return tries.drop(copy.session)
+    // Nodes that stay because the store did not answer go when the session is forgotten.
+    return Effect.andThen(tries.drop(copy.session), Effect.ignore(store.dropNodes(lease, copy.session)))
   }
 
   const load = (session: SessionId) =>
@@ -97,7 +100,9 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
       const [next, result] = yield* body(copy)
       if (!isEmptyChange(next)) {
         yield* store.commit(lease, commitOf(copy, next))
-        yield* keep(afterChange(copy, next))
+        const after = afterChange(copy, next)
+        yield* keep(after)
+        yield* countEvents(after.state, next.events ?? [])
       } else if (copy.version > 0) yield* keep(copy)
       inDoubt.delete(session)
       return result

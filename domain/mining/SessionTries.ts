@@ -33,6 +33,8 @@ export class SessionTries extends Context.Service<
      * replaced by a trie built from the leaves; its root may then differ from the copy's, which is logged.
      */
     readonly ready: (copy: SessionCopy, paths: ReadonlyArray<Uint8Array>) => Effect.Effect<Trie, StoreUnavailable>
+    /** The session's trie built anew from its leaves, when what is stored of its nodes turned out to be damaged. */
+    readonly rebuilt: (copy: SessionCopy, reason: string) => Effect.Effect<Trie, StoreUnavailable>
     /** Forgets the trie in memory; what is not stored is lost. */
     readonly drop: (session: SessionId) => Effect.Effect<void>
     /** Sessions whose tries are in memory beyond the bound, least recently used first. */
@@ -99,7 +101,7 @@ export const makeSessionTries = Effect.fnUntraced(function* (supplier: SupplierA
     return bytesEqual(root, copy.tally.root) ? trie : yield* damaged(copy.session, "the root is another")
   })
 
-  const rebuild = Effect.fnUntraced(function* (copy: SessionCopy, damage: TrieDamaged) {
+  const rebuild = Effect.fnUntraced(function* (copy: SessionCopy, reason: string) {
     const leaves = yield* store.readLeaves(supplier, copy.session)
     const trie = Trie.empty(sha256)
     yield* insertStored(
@@ -110,7 +112,7 @@ export const makeSessionTries = Effect.fnUntraced(function* (supplier: SupplierA
     const isWhole = bytesEqual(yield* rootOf(trie), copy.tally.root)
     yield* (
       isWhole ? Effect.logWarning("trie built again from its leaves") : Effect.logError("trie has lost leaves")
-    ).pipe(Effect.annotateLogs({ session: copy.session, reason: damage.reason, leaves: leaves.length }))
+    ).pipe(Effect.annotateLogs({ session: copy.session, reason, leaves: leaves.length }))
     return trie
   })
 
@@ -122,13 +124,15 @@ export const makeSessionTries = Effect.fnUntraced(function* (supplier: SupplierA
     },
     (opened, copy) =>
       opened.pipe(
-        Effect.catchTag("TrieDamaged", (damage) => rebuild(copy, damage)),
+        Effect.catchTag("TrieDamaged", (damage) => rebuild(copy, damage.reason)),
         Effect.tap((trie) => Effect.sync(() => remember(copy.session, trie)))
       )
   )
 
   return SessionTries.of({
     ready,
+    rebuilt: (copy, reason) =>
+      Effect.tap(rebuild(copy, reason), (trie) => Effect.sync(() => remember(copy.session, trie))),
     drop: (session) => Effect.sync(() => void tries.delete(session)),
     beyondBound: Effect.sync(() => [...tries.keys()].slice(0, Math.max(0, tries.size - bound))),
     resident: Effect.sync(() => ({

@@ -82,9 +82,13 @@ const followIntent = Effect.fnUntraced(function* (
 ) {
   const { lease } = yield* SessionLedger
   const memory = yield* SubmissionMemory
-  const drop = SupplierStore.use((store) => store.dropIntent(lease, intent.txHash))
+  const drop = Effect.andThen(
+    SupplierStore.use((store) => store.dropIntent(lease, intent.txHash)),
+    Effect.sync(() => memory.sentAt.delete(intent.txHash))
+  )
   memory.timeouts = rememberTimeout(memory.timeouts, lease.supplier, intent.timeoutUnixNano)
   if (due.length === 0) return yield* Effect.as(drop, false)
+  if (memory.sentAt.get(intent.txHash) === block.height) return true
   const included = yield* ChainTx.use((tx) => tx.find(intent.txHash))
   const fate = intentFate(intent, included, submission.window, block)
   switch (fate._tag) {

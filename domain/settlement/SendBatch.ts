@@ -144,6 +144,8 @@ export const deliverIntent = Effect.fnUntraced(function* (
   )
   const now = yield* blocks.latest
   if (!recorded.includes(true) || !canLandInWindow(submission.window, now.height)) return
+  const memory = yield* SubmissionMemory
+  memory.sentAt.set(intent.txHash, now.height)
   yield* tx.broadcast(intent.txBytes).pipe(
     Effect.catchTag("TxRefused", (refused) =>
       refused.reason === "known" || refused.reason === "retry"

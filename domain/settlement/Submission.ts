@@ -5,6 +5,7 @@ import type { LeaseLost } from "../ports/Leases.ts"
 import type { SessionCommand } from "../session/SessionDecider.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import type { HeightRange } from "../session/SessionWindow.ts"
+import { SubmissionMemory } from "./SubmissionMemory.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 
 export type SubmissionKind = "claim" | "proof"
@@ -44,15 +45,21 @@ export type StepFailed = { readonly _tag: string }
  */
 export const isolated =
   (step: string, annotations: { readonly session?: SessionId; readonly height?: bigint }) =>
-  <A, E extends StepFailed, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, Extract<E, LeaseLost>, R> =>
+  <A, E extends StepFailed, R>(
+    effect: Effect.Effect<A, E, R>
+  ): Effect.Effect<void, Extract<E, LeaseLost>, R | SubmissionMemory> =>
     effect.pipe(
       Effect.asVoid,
-      Effect.catch((failure): Effect.Effect<void, Extract<E, LeaseLost>> =>
+      Effect.catch((failure): Effect.Effect<void, Extract<E, LeaseLost>, SubmissionMemory> =>
         failure._tag === "LeaseLost"
           ? // The tag says which member of the union it is.
             Effect.fail(failure as Extract<E, LeaseLost>)
           : Effect.logWarning("step is repeated at the next look", failure).pipe(
-              Effect.annotateLogs({ step, ...annotations })
+              Effect.annotateLogs({ step, ...annotations }),
+              Effect.andThen(SubmissionMemory),
+              Effect.map((memory) => {
+                memory.failedSteps++
+              })
             )
       )
     )

@@ -29,6 +29,10 @@ export interface SubmissionRecords {
   /** Sessions whose message was refused: they go alone. */
   readonly alone: Set<SessionId>
   readonly marks: Map<SessionId, SealMark>
+  /** Height at which a transaction was last broadcast, by hash: it is sent once at each height. */
+  readonly sentAt: Map<string, bigint>
+  /** Steps of the present look that failed. */
+  failedSteps: number
   /** Monotonic nanoseconds of the last failure of the store, and of the take-over. */
   storeAwayAt: bigint
 }
@@ -44,6 +48,8 @@ export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): Submiss
   obstacles: new Map(),
   alone: new Set(),
   marks: new Map(),
+  sentAt: new Map(),
+  failedSteps: 0,
   storeAwayAt: now
 })
 

@@ -1,0 +1,91 @@
+/**
+ * One look at all live sessions of a supplier at a committed height: seal, claim, prove, settle what is due. Level
+ * triggered and idempotent: it may skip heights, run twice at one, or be cut off anywhere.
+ */
+import { Effect, Option } from "effect"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import { SessionLedger } from "../mining/SessionLedger.ts"
+import type { Block, ChainUnavailable } from "../ports/Blocks.ts"
+import type { ChainQuery } from "../ports/ChainQuery.ts"
+import { type Backlog, type StoreUnavailable, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
+import { takesRelays } from "../session/SessionState.ts"
+import { type ClaimsOnChain, confirmGroup, readClaims } from "./ClaimsOnChain.ts"
+import { sealSessions } from "./SealSessions.ts"
+import { liveBySessionEnd, refreshed, type SessionGroup } from "./SessionGroup.ts"
+import { sessionHeights } from "./SessionTerms.ts"
+import { settleGroup } from "./Settlement.ts"
+import { isolated } from "./Submission.ts"
+import { forgetOthers, SubmissionMemory } from "./SubmissionMemory.ts"
+import { submitClaims } from "./SubmitClaims.ts"
+import { requireProofs, submitProofs } from "./SubmitProofs.ts"
+
+/** What a look leaves to do before the next block. */
+export interface LookOutcome {
+  /** Sessions that wait for the log within this block. */
+  readonly waiting: number
+  /** Steps that failed and are repeated. */
+  readonly failed: number
+}
+
+/** Runs the look. */
+export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
+  const { lease } = yield* SessionLedger
+  const store = yield* SupplierStore
+  const memory = yield* SubmissionMemory
+  memory.failedSteps = 0
+  const groups = yield* liveBySessionEnd
+  const look: Look = {
+    block,
+    backlog: yield* Effect.cached(store.backlog(lease)),
+    claims: yield* Effect.cached(readClaims),
+    intents: yield* Effect.cached(store.intents(lease.supplier))
+  }
+  let waiting = 0
+  for (const ending of groups) {
+    if (block.height < ending.sessionEnd) continue
+    yield* Effect.gen(function* () {
+      const group: SessionGroup = { ...ending, heights: yield* sessionHeights(ending.sessionEnd) }
+      waiting += yield* sealSessions(group, look.backlog, block)
+      yield* advanceGroup(yield* refreshed(group), look)
+    }).pipe(isolated("advance", { height: block.height }))
+  }
+  yield* tidy(look).pipe(isolated("tidy", { height: block.height }))
+  const outcome: LookOutcome = { waiting, failed: memory.failedSteps }
+  return outcome
+})
+
+/** What is read at most once in a look, when the first group asks for it. */
+interface Look {
+  readonly block: Block
+  readonly backlog: Effect.Effect<Backlog, StoreUnavailable>
+  readonly claims: Effect.Effect<ClaimsOnChain, ChainUnavailable, ChainQuery | SessionLedger>
+  readonly intents: Effect.Effect<ReadonlyArray<TxIntent>, StoreUnavailable>
+}
+
+/** From its sealed sessions on: what the chain shows, then what is due, in the order in which one leads to the other. */
+const advanceGroup = Effect.fnUntraced(function* (group: SessionGroup, look: Look) {
+  const { block } = look
+  if (block.height >= group.heights.settlement) return yield* settleGroup(group, block)
+  if (group.sessions.every(({ state }) => takesRelays(state))) return
+  const claims = yield* Effect.option(look.claims)
+  const intents = yield* look.intents
+  if (Option.isSome(claims)) yield* confirmGroup(group, claims.value, block)
+  yield* submitClaims(yield* refreshed(group), claims, intents, block)
+  if (Option.isSome(claims)) yield* requireProofs(yield* refreshed(group), claims.value, block)
+  yield* submitProofs(yield* refreshed(group), intents, block)
+})
+
+/** Drops transactions of sessions that have all ended, notes about them, and sessions past their retention. */
+const tidy = Effect.fnUntraced(function* ({ block, intents }: Look) {
+  const ledger = yield* SessionLedger
+  const store = yield* SupplierStore
+  const { submission } = yield* MinerSettings
+  const live = new Set((yield* ledger.live).map(({ session }) => session))
+  yield* forgetOthers(live)
+  for (const { txHash, sessions } of yield* intents) {
+    if (!sessions.some(({ session }) => live.has(session))) yield* store.dropIntent(ledger.lease, txHash)
+  }
+  for (const [session, endedAt] of yield* ledger.ended) {
+    if (endedAt + submission.retentionBlocks < block.height) yield* ledger.forget(session)
+  }
+})

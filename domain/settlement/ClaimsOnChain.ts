@@ -1,0 +1,95 @@
+/**
+ * What the chain holds of a supplier's sessions, and what follows from it: a claim is included when it is there with our
+ * root, a proof when the claim's status says validated. Proofs themselves are gone from the chain within their block.
+ */
+import { Effect } from "effect"
+import { SessionLedger } from "../mining/SessionLedger.ts"
+import type { Block } from "../ports/Blocks.ts"
+import { ChainQuery } from "../ports/ChainQuery.ts"
+import type { SessionId } from "../protocol/Identifiers.ts"
+import { awaitsSettlement } from "../session/SessionState.ts"
+import { bytesEqual } from "../smst/TrieSpec.ts"
+import { type Claim, ClaimProofStatus } from "../tx/ProofMessages.ts"
+import { claimedUpokt } from "./ClaimAmount.ts"
+import { rootSum } from "./ClaimRoot.ts"
+import type { SessionGroup } from "./SessionGroup.ts"
+import { sessionPrices } from "./SessionTerms.ts"
+import { isolated } from "./Submission.ts"
+import { noteObstacle } from "./SubmissionMemory.ts"
+
+/** Claims of the supplier by session id. */
+export type ClaimsOnChain = ReadonlyMap<string, Claim>
+
+/** Reads all claims of the supplier that are on chain now. */
+export const readClaims = Effect.gen(function* () {
+  const { lease } = yield* SessionLedger
+  const claims = yield* ChainQuery.use((chain) => chain.claims(lease.supplier))
+  const bySession: ClaimsOnChain = new Map(claims.map((claim) => [claim.sessionHeader?.sessionId ?? "", claim]))
+  return bySession
+})
+
+/** Records what the claims say about the sessions of a group. */
+export const confirmGroup = (group: SessionGroup, claims: ClaimsOnChain, block: Block) =>
+  Effect.forEach(
+    group.sessions.filter(({ state }) => state.status === "sealed" || awaitsSettlement(state)),
+    ({ session, state }) => {
+      const claim = claims.get(session)
+      return claim === undefined
+        ? Effect.void
+        : Effect.andThen(
+            confirmClaim(session, claim, state.claimedUpokt, block.height),
+            confirmProof(session, state.status, claim, block.height)
+          ).pipe(isolated("confirm", { session, height: block.height }))
+    },
+    { discard: true, concurrency: CONCURRENCY }
+  )
+
+/** Sessions looked at at the same time. */
+const CONCURRENCY = 8
+
+const confirmClaim = Effect.fnUntraced(function* (
+  session: SessionId,
+  claim: Claim,
+  known: bigint | undefined,
+  height: bigint
+) {
+  const ledger = yield* SessionLedger
+  yield* ledger
+    .record(session, {
+      _tag: "ConfirmClaim",
+      root: claim.rootHash,
+      claimedUpokt: known ?? (yield* worthOf(claim)),
+      height
+    })
+    .pipe(
+      Effect.catchTag("CommandRefused", (refused) =>
+        refused.reason === "root"
+          ? Effect.andThen(
+              Effect.logError("the chain holds a claim with another root").pipe(
+                Effect.annotateLogs({ session, height })
+              ),
+              ledger.record(session, { _tag: "ReportMismatch", onChain: claim.rootHash, height })
+            )
+          : Effect.fail(refused)
+      )
+    )
+})
+
+const confirmProof = Effect.fnUntraced(function* (session: SessionId, status: string, claim: Claim, height: bigint) {
+  if (claim.proofValidationStatus === ClaimProofStatus.validated) {
+    yield* SessionLedger.use((ledger) => ledger.record(session, { _tag: "ConfirmProof", height }))
+  } else if (claim.proofValidationStatus === ClaimProofStatus.invalid && status === "proof_required") {
+    yield* noteObstacle(session, { reason: "rejected", detail: "the chain found the proof invalid" })
+  }
+})
+
+/** uPOKT that a claim is worth: its root's sum at the session's prices. */
+const worthOf = Effect.fnUntraced(function* (claim: Claim) {
+  if (claim.sessionHeader === undefined) return 0n
+  const { price, multiplier } = yield* sessionPrices(claim.sessionHeader)
+  return claimedUpokt(rootSum(claim.rootHash), multiplier, price)
+})
+
+/** Is the claim on chain ours? */
+export const isOurs = (claim: Claim | undefined, root: Uint8Array): claim is Claim =>
+  claim !== undefined && bytesEqual(claim.rootHash, root)

@@ -1,0 +1,110 @@
+/**
+ * Makes the roots of sessions final once nothing of them can be under way: everything in the log at the first look is
+ * folded, and no relayer announces relays of such a session in its spool. It never waits so long that the claim would be
+ * in danger (`SubmissionTiming`); what comes after that is counted as late.
+ */
+import { Clock, Duration, Effect, Option, Result } from "effect"
+import { checkpointChange, deleteOrphans } from "../mining/Checkpoint.ts"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import { isCheckpointed, type SessionChange, type SessionCopy } from "../mining/SessionCopy.ts"
+import { SessionLedger } from "../mining/SessionLedger.ts"
+import { SessionTries } from "../mining/SessionTries.ts"
+import type { Block } from "../ports/Blocks.ts"
+import { Broadcast } from "../ports/Broadcast.ts"
+import { type Backlog, compareLogId, type StoreUnavailable } from "../ports/SupplierStore.ts"
+import type { SessionId } from "../protocol/Identifiers.ts"
+import { decide } from "../session/SessionDecider.ts"
+import type { SessionEvent } from "../session/SessionEvent.ts"
+import { evolve, takesRelays } from "../session/SessionState.ts"
+import type { SessionGroup } from "./SessionGroup.ts"
+import { isolated } from "./Submission.ts"
+import { type SealMark, SubmissionMemory } from "./SubmissionMemory.ts"
+import { sealWait } from "./SubmissionTiming.ts"
+
+/** Channel on which relayers hear that a session's meter is not needed any more; payload `<session>|<supplier>`. */
+export const METER_CLEANUP = "meter:cleanup"
+
+/**
+ * Seals what is due of a group. `backlog` is read once for a whole look. Returns the sessions that still wait within this
+ * block.
+ */
+export const sealSessions = Effect.fnUntraced(function* (
+  group: SessionGroup,
+  backlog: Effect.Effect<Backlog, StoreUnavailable>,
+  block: Block
+) {
+  const wait = sealWait(group.heights.claim, block.height)
+  const open = group.sessions.filter(({ state }) => takesRelays(state))
+  if (wait === "not_due" || open.length === 0) return 0
+  let waiting = 0
+  for (const { session } of open) {
+    yield* Effect.gen(function* () {
+      if (wait === "nothing" || (yield* isFolded(session, group.sessionEnd, yield* backlog, wait === "briefly"))) {
+        yield* seal(session, block.height)
+      } else waiting++
+    }).pipe(isolated("seal", { session, height: block.height }))
+  }
+  return waiting
+})
+
+/** Is everything of the session folded that was in the log at the first look, or was that waited for long enough? */
+const isFolded = Effect.fnUntraced(function* (
+  session: SessionId,
+  sessionEnd: bigint,
+  backlog: Backlog,
+  isBrief: boolean
+) {
+  const { submission } = yield* MinerSettings
+  const memory = yield* SubmissionMemory
+  const now = yield* Clock.monotonicTimeNanos
+  const mark = memory.marks.get(session) ?? { id: backlog.lastGenerated, takenAt: now }
+  memory.marks.set(session, mark)
+  if (isBrief && now - mark.takenAt >= brieflyNanos(submission)) return true
+  if (now - memory.storeAwayAt < nanosOf(submission.sealAfterReconnect)) return false
+  return isLogFolded(backlog, mark, sessionEnd)
+})
+
+/** The condition over the log itself: delivered up to the mark, nothing pending up to it, nothing announced in a spool. */
+export const isLogFolded = (backlog: Backlog, mark: Pick<SealMark, "id">, sessionEnd: bigint): boolean =>
+  compareLogId(backlog.lastDelivered, mark.id) >= 0 &&
+  Option.match(backlog.oldestPending, { onNone: () => true, onSome: (oldest) => compareLogId(oldest, mark.id) > 0 }) &&
+  Option.match(backlog.lowestSpooledSessionEnd, { onNone: () => true, onSome: (lowest) => lowest > sessionEnd })
+
+/** Within one block there is little time: at most two fifths of it. */
+const brieflyNanos = (settings: MinerSettings["submission"]): bigint => {
+  const share = (nanosOf(settings.blockTime) * 2n) / 5n
+  const patience = nanosOf(settings.sealPatience)
+  return patience < share ? patience : share
+}
+
+const nanosOf = (duration: Duration.Duration): bigint => Option.getOrElse(Duration.toNanos(duration), () => 0n)
+
+/** Stores all nodes and the final root in one commit; an empty session ends with it. */
+const seal = Effect.fnUntraced(function* (session: SessionId, height: bigint) {
+  const ledger = yield* SessionLedger
+  const orphans = yield* ledger.change(session, (copy) => sealChange(copy, height))
+  yield* deleteOrphans(session, orphans)
+  // Relayers drop their meter a little earlier; without the message they drop it when the session's time is over.
+  yield* Effect.ignore(
+    Broadcast.use((broadcast) => broadcast.publish(METER_CLEANUP, `${session}|${ledger.lease.supplier}`))
+  )
+})
+
+type Sealed = readonly [change: SessionChange, orphans: ReadonlyArray<Uint8Array>]
+
+const sealChange = Effect.fnUntraced(function* (copy: SessionCopy, height: bigint) {
+  const nothing: Sealed = [{}, []]
+  if (!takesRelays(copy.state)) return nothing
+  if (isCheckpointed(copy)) return [{ events: sealEvents(copy, copy.tally, height) }, []] satisfies Sealed
+  const trie = yield* SessionTries.use((tries) => tries.ready(copy, []))
+  const stored = yield* checkpointChange(copy, trie)
+  return [{ ...stored, events: sealEvents(copy, stored.tally, height) }, trie.takeDeletes()] satisfies Sealed
+})
+
+const sealEvents = (copy: SessionCopy, tally: SessionCopy["tally"], height: bigint): ReadonlyArray<SessionEvent> => {
+  const sealed = Result.getOrElse(decide(copy.state, { _tag: "Seal", tally, height }), () => [])
+  if (tally.count > 0n) return sealed
+  const state = sealed.reduce(evolve, copy.state)
+  const detail = state.late.count > 0n ? `all of its ${state.late.count} relays came too late` : "no relay in its trie"
+  return [...sealed, ...Result.getOrElse(decide(state, { _tag: "Skip", reason: "empty", detail, height }), () => [])]
+}

@@ -1,0 +1,130 @@
+/**
+ * Claims for the sealed sessions of a group: those worth it, in batches, each session until its claim is on chain or its
+ * window has closed. Run again at each height; nothing is repeated that is on its way or done.
+ */
+import { Effect, Option } from "effect"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import type { SessionCopy } from "../mining/SessionCopy.ts"
+import { SessionLedger } from "../mining/SessionLedger.ts"
+import type { Block } from "../ports/Blocks.ts"
+import { ChainQuery } from "../ports/ChainQuery.ts"
+import type { TxIntent } from "../ports/SupplierStore.ts"
+import type { SessionEvent } from "../session/SessionEvent.ts"
+import type { SessionState } from "../session/SessionState.ts"
+import { packCreateClaim } from "../tx/ProofMessages.ts"
+import { type Outgoing, planBatches } from "./ClaimBatch.ts"
+import { type ClaimsOnChain, isOurs } from "./ClaimsOnChain.ts"
+import { planClaim } from "./ClaimPlan.ts"
+import { followIntents } from "./Inclusion.ts"
+import { sendAll } from "./SendAll.ts"
+import { type SessionGroup, statesOf } from "./SessionGroup.ts"
+import { sessionPrices } from "./SessionTerms.ts"
+import { batchBounds, isDue, isolated, type Submission } from "./Submission.ts"
+import { noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
+import { isWindowPast, sendMode } from "./SubmissionTiming.ts"
+
+/** One look at the claims of a group. `claims` is none when the chain did not answer. */
+export const submitClaims = Effect.fnUntraced(function* (
+  group: SessionGroup,
+  claims: Option.Option<ClaimsOnChain>,
+  intents: ReadonlyArray<TxIntent>,
+  block: Block
+) {
+  const settings = yield* MinerSettings
+  const memory = yield* SubmissionMemory
+  const submission: Submission = { kind: "claim", sessionEnd: group.sessionEnd, window: group.heights.claim }
+  const covered = yield* followIntents(submission, intents, statesOf(group), block)
+  const due = group.sessions.filter(({ state }) => isDue("claim", state))
+  if (isWindowPast(submission.window, block.height)) {
+    // Only what the chain says after the window tells a missed claim from one that just was not seen yet.
+    if (Option.isSome(claims)) yield* missClaims(due, claims.value, block.height)
+    return
+  }
+  const mode = sendMode(submission.window, block.height, settings.submission.fixedGasPerMessage !== undefined)
+  if (mode === "early" || mode === "closed") return
+  const messages = yield* Effect.forEach(
+    due.filter(({ session }) => !covered.has(session)),
+    (copy) => claimMessage(copy, block.height),
+    { concurrency: CONCURRENCY }
+  )
+  const batches = planBatches(messages.flat(), memory.alone, batchBounds("claim", settings))
+  yield* sendAll(submission, batches, group.sessions, block, mode)
+})
+
+/** Sessions planned at the same time. */
+const CONCURRENCY = 8
+
+/** The session's message; none when it is skipped, or cannot be judged now. */
+const claimMessage = (copy: SessionCopy, height: bigint) =>
+  Effect.gen(function* () {
+    const { session, state } = copy
+    const { submission } = yield* MinerSettings
+    const { gas } = yield* SubmissionMemory
+    const prices = yield* sessionPrices(state.header)
+    const verdict = planClaim(state.accepted, {
+      ...prices,
+      proofParams: yield* ChainQuery.use((chain) => chain.proofParams),
+      gasPrice: submission.gasPrice,
+      claimGas: gas.claim,
+      proofGas: gas.proof
+    })
+    if (verdict._tag === "Skip") {
+      const { reason, detail } = verdict
+      yield* SessionLedger.use((ledger) => ledger.record(session, { _tag: "Skip", reason, detail, height }))
+      return []
+    }
+    const outgoing: Outgoing = {
+      session,
+      root: state.accepted.root,
+      worth: verdict.worth,
+      message: packCreateClaim({
+        supplierOperatorAddress: state.supplier,
+        sessionHeader: state.header,
+        rootHash: state.accepted.root
+      })
+    }
+    return [outgoing]
+  }).pipe(
+    Effect.catchTags({
+      ChainUnavailable: (unavailable) =>
+        Effect.as(noteObstacle(copy.session, { reason: "no_chain", detail: unavailable.message }), []),
+      ServiceNotFound: (notFound) =>
+        Effect.as(noteObstacle(copy.session, { reason: "rejected", detail: notFound.message }), []),
+      StoreUnavailable: () => Effect.succeed([]),
+      CommitRefused: () => Effect.succeed([]),
+      CommandRefused: () => Effect.succeed([])
+    })
+  )
+
+/** The window is over: every session without its claim on chain ends, with the reason that stood in its way. */
+const missClaims = (due: ReadonlyArray<SessionCopy>, claims: ClaimsOnChain, height: bigint) =>
+  Effect.forEach(
+    due.filter(({ session, state }) => !isOurs(claims.get(session), state.accepted.root)),
+    ({ session, state }) =>
+      Effect.gen(function* () {
+        const ledger = yield* SessionLedger
+        const memory = yield* SubmissionMemory
+        const missed = claimMissed(claims.has(session), memory.obstacles.get(session), state)
+        yield* ledger.record(session, { _tag: "MissClaim", ...missed, height })
+        yield* Effect.logError("claim missed").pipe(Effect.annotateLogs({ session, ...missed }))
+      }).pipe(isolated("miss claim", { session, height })),
+    { discard: true }
+  )
+
+type ClaimMissed = Pick<Extract<SessionEvent, { readonly _tag: "ClaimMissed" }>, "reason" | "detail">
+
+/** Why a claim is not there: another one is, or what the last attempt met, or time alone. */
+export const claimMissed = (
+  isForeignThere: boolean,
+  obstacle: Obstacle | undefined,
+  state: Pick<SessionState, "claim">
+): ClaimMissed => {
+  if (isForeignThere) return { reason: "foreign_root", detail: "the chain holds a claim with another root" }
+  if (obstacle === undefined) {
+    const detail =
+      state.claim === undefined ? "no claim was sent" : `transaction ${state.claim.txHash} was not included`
+    return { reason: "window_closed", detail }
+  }
+  const { reason, detail } = obstacle
+  return { reason: reason === "insufficient_funds" || reason === "no_chain" ? reason : "rejected", detail }
+}

@@ -1,0 +1,148 @@
+/**
+ * Proofs for the claimed sessions of a group. The block before the proof window decides which claims need one and which
+ * relay it shows; each required proof is built, checked and sent, each session until the chain has validated its proof
+ * or its window has closed. Run again at each height.
+ */
+import { Effect, Option } from "effect"
+import { BulkSha256 } from "../crypto/BulkSha256.ts"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import type { SessionCopy } from "../mining/SessionCopy.ts"
+import { SessionLedger } from "../mining/SessionLedger.ts"
+import { type Block, Blocks } from "../ports/Blocks.ts"
+import { ChainQuery } from "../ports/ChainQuery.ts"
+import type { TxIntent } from "../ports/SupplierStore.ts"
+import type { ProofParams } from "../protocol/ProofParams.ts"
+import type { SessionCommand } from "../session/SessionDecider.ts"
+import { encodeClaim, packSubmitProof } from "../tx/ProofMessages.ts"
+import { buildProof } from "./BuildProof.ts"
+import { type Outgoing, planBatches } from "./ClaimBatch.ts"
+import { type ClaimsOnChain, isOurs } from "./ClaimsOnChain.ts"
+import { followIntents } from "./Inclusion.ts"
+import { proofPath, proofRequirement } from "./ProofRequirement.ts"
+import { sendAll } from "./SendAll.ts"
+import { type SessionGroup, statesOf } from "./SessionGroup.ts"
+import { sessionPrices } from "./SessionTerms.ts"
+import { batchBounds, isDue, isolated, type Submission } from "./Submission.ts"
+import { noteObstacle, SubmissionMemory } from "./SubmissionMemory.ts"
+import { sendMode } from "./SubmissionTiming.ts"
+
+/**
+ * Decides for each claim of ours on chain whether it needs a proof, as soon as the seed block is committed. A claim that
+ * needs none is looked at again: the params in force at settlement decide, and they may change.
+ */
+export const requireProofs = Effect.fnUntraced(function* (group: SessionGroup, claims: ClaimsOnChain, block: Block) {
+  if (block.height < group.heights.seed) return
+  const undecided = group.sessions.filter(
+    ({ session, state }) =>
+      (state.status === "claimed" || state.status === "proof_not_required") &&
+      isOurs(claims.get(session), state.accepted.root)
+  )
+  if (undecided.length === 0) return
+  const seed = yield* Blocks.use((blocks) => blocks.at(group.heights.seed))
+  if (Option.isNone(seed)) {
+    yield* Effect.forEach(undecided, ({ session }) =>
+      noteObstacle(session, { reason: "no_chain", detail: `block ${group.heights.seed} could not be read` })
+    )
+    return
+  }
+  const params = yield* ChainQuery.use((chain) => chain.proofParams)
+  yield* Effect.forEach(
+    undecided,
+    (copy) =>
+      requireProof(copy, claims, seed.value, params, block.height).pipe(
+        isolated("require proof", { session: copy.session, height: block.height })
+      ),
+    { discard: true }
+  )
+})
+
+const requireProof = Effect.fnUntraced(function* (
+  { session, state }: SessionCopy,
+  claims: ClaimsOnChain,
+  seed: Block,
+  params: ProofParams,
+  height: bigint
+) {
+  const sha256 = yield* BulkSha256
+  const memory = yield* SubmissionMemory
+  const claim = claims.get(session)
+  if (claim === undefined) return
+  const isWaived = memory.obstacles.get(session)?.rejection === "proof_not_required"
+  const requirement = isWaived
+    ? "not_required"
+    : proofRequirement(
+        {
+          claimedUpokt: state.claimedUpokt ?? 0n,
+          claimHash: sha256(encodeClaim(claim)),
+          seed: seed.hash,
+          params
+        },
+        sha256
+      )
+  const command: SessionCommand =
+    requirement === "not_required"
+      ? { _tag: "WaiveProof", height }
+      : { _tag: "RequireProof", reason: requirement, height }
+  yield* SessionLedger.use((ledger) => ledger.record(session, command))
+})
+
+/** One look at the proofs of a group. */
+export const submitProofs = Effect.fnUntraced(function* (
+  group: SessionGroup,
+  intents: ReadonlyArray<TxIntent>,
+  block: Block
+) {
+  const settings = yield* MinerSettings
+  const memory = yield* SubmissionMemory
+  const submission: Submission = { kind: "proof", sessionEnd: group.sessionEnd, window: group.heights.proof }
+  const covered = yield* followIntents(submission, intents, statesOf(group), block)
+  const mode = sendMode(submission.window, block.height, settings.submission.fixedGasPerMessage !== undefined)
+  if (mode === "early" || mode === "closed") return
+  const due = group.sessions.filter(({ session, state }) => isDue("proof", state) && !covered.has(session))
+  if (due.length === 0) return
+  const seed = yield* Blocks.use((blocks) => blocks.at(group.heights.seed))
+  if (Option.isNone(seed)) return
+  const messages = yield* Effect.forEach(due, (copy) => proofMessage(copy, seed.value, block.height))
+  const batches = planBatches(messages.flat(), memory.alone, batchBounds("proof", settings))
+  yield* sendAll(submission, batches, group.sessions, block, mode)
+})
+
+/** The session's message; none when its proof cannot be built now, which is noted. */
+const proofMessage = (copy: SessionCopy, seed: Block, height: bigint) =>
+  Effect.gen(function* () {
+    const { session, state } = copy
+    if ((yield* SubmissionMemory).obstacles.get(session)?.rejection === "proof_not_required") {
+      // The chain has the last word about its own draw.
+      yield* SessionLedger.use((ledger) => ledger.record(session, { _tag: "WaiveProof", height }))
+      return []
+    }
+    const sha256 = yield* BulkSha256
+    const { target } = yield* sessionPrices(state.header)
+    const proof = yield* buildProof(copy, { path: proofPath(seed.hash, session, sha256), target })
+    const outgoing: Outgoing = {
+      session,
+      root: state.accepted.root,
+      worth: state.claimedUpokt ?? 0n,
+      message: packSubmitProof({
+        supplierOperatorAddress: state.supplier,
+        sessionHeader: state.header,
+        proof
+      })
+    }
+    return [outgoing]
+  }).pipe(
+    Effect.catchTags({
+      ProofImpossible: (impossible) =>
+        Effect.as(
+          noteObstacle(copy.session, { reason: "self_verification_failed", detail: impossible.reason }),
+          []
+        ).pipe(Effect.tap(Effect.logError("proof cannot be built", impossible))),
+      ChainUnavailable: (unavailable) =>
+        Effect.as(noteObstacle(copy.session, { reason: "no_chain", detail: unavailable.message }), []),
+      ServiceNotFound: (notFound) =>
+        Effect.as(noteObstacle(copy.session, { reason: "rejected", detail: notFound.message }), []),
+      StoreUnavailable: () => Effect.succeed([]),
+      CommitRefused: () => Effect.succeed([]),
+      CommandRefused: () => Effect.succeed([])
+    })
+  )

@@ -1,0 +1,41 @@
+/** Looks at the sessions of one supplier at every new height, and again within a block while something waits or failed. */
+import { Duration, Effect, Stream } from "effect"
+import * as Metrics from "../mining/MinerMetrics.ts"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import { Blocks } from "../ports/Blocks.ts"
+import { advanceSessions, type LookOutcome } from "../settlement/AdvanceSessions.ts"
+
+/** Failed steps are repeated within the block after so many pauses: the chain or the store needs a moment. */
+const PAUSES_AFTER_FAILURE = 4
+
+/** Fails when the lease is lost; never ends otherwise. */
+export const advanceLoop = Effect.gen(function* () {
+  const blocks = yield* Blocks
+  const { submission } = yield* MinerSettings
+  for (;;) {
+    const block = yield* newestBlock
+    yield* Metrics.set(Metrics.currentHeight, {}, block.height)
+    const outcome = yield* advanceSessions(block)
+    const newer = blocks.changes.pipe(
+      Stream.filter(({ height }) => height > block.height),
+      Stream.runHead
+    )
+    const pause = pauseAfter(outcome, submission.recheckEvery)
+    yield* pause === undefined ? newer : Effect.raceFirst(newer, Effect.sleep(pause))
+  }
+})
+
+const pauseAfter = ({ waiting, failed }: LookOutcome, recheckEvery: Duration.Duration) => {
+  if (waiting > 0) return recheckEvery
+  return failed > 0 ? Duration.times(recheckEvery, PAUSES_AFTER_FAILURE) : undefined
+}
+
+/** Until the first block was seen there is nothing to do. */
+const newestBlock = Blocks.use((blocks) =>
+  blocks.latest.pipe(
+    Effect.catchTag("ChainUnavailable", () => Effect.as(Effect.sleep(WAIT_FOR_BLOCK), undefined)),
+    Effect.repeat({ until: (block) => block !== undefined })
+  )
+).pipe(Effect.flatMap((block) => (block === undefined ? Effect.never : Effect.succeed(block))))
+
+const WAIT_FOR_BLOCK = Duration.millis(500)
