@@ -17,7 +17,7 @@ import {
 import type { Findings } from "./Findings.ts"
 import { NonEmptyText, oneOf, wholeNumber } from "./GoScalar.ts"
 import { count, flag, seconds, word } from "./KeyKinds.ts"
-import { SecretText } from "./TextCodec.ts"
+import { quoteFound, SecretText } from "./TextCodec.ts"
 import type { YamlMapping, YamlNode } from "./YamlSource.ts"
 
 const secret = (meaning: string) => optional({ codec: SecretText, type: "text", meaning: `${meaning} Secret.` })
@@ -151,9 +151,10 @@ const noteDuplicates = (
   const names = new Set<string>()
   for (const { name, url } of endpoints) {
     const identity = endpointIdentity(url)
-    if (addresses.has(identity)) findings.problem(place, node, `the backend ${name} is listed twice; remove one`)
+    if (addresses.has(identity))
+      findings.problem(place, node, `the backend ${quoteFound(name)} is listed twice; remove one`)
     else if (names.has(name))
-      findings.problem(place, node, `two backends are named ${JSON.stringify(name)}; give each its own name`)
+      findings.problem(place, node, `two backends are named ${quoteFound(name)}; give each its own name`)
     addresses.add(identity)
     names.add(name)
   }

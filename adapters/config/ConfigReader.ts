@@ -6,7 +6,7 @@
 import { Option, Result, Schema, SchemaIssue } from "effect"
 import type { Findings } from "./Findings.ts"
 import { closest } from "./Misspelling.ts"
-import type { TextCodec } from "./TextCodec.ts"
+import { quoteFound, type TextCodec } from "./TextCodec.ts"
 import type { YamlMapping, YamlNode } from "./YamlSource.ts"
 
 /** One line of the operators' reference. */
@@ -203,7 +203,7 @@ export const section = <F extends Fields>(fields: F, rules: SectionRules<Section
 
 /** `redis.pool_size`; a name with other characters than an identifier's is quoted. */
 export const joinPlace = (place: string, name: string): string => {
-  const segment = /^[\w<>-]+$/.test(name) ? name : JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name)
+  const segment = /^[\w<>-]{1,60}$/.test(name) ? name : quoteFound(name, 60)
   return place === "" ? segment : `${place}.${segment}`
 }
 

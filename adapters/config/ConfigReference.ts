@@ -1,9 +1,6 @@
 /** The operators' reference of keys as Markdown table rows, made from the readers themselves. */
 import type { ConfigRow, Reader } from "./ConfigReader.ts"
 
-/** Head of a table whose rows `referenceRows` gives. */
-export const referenceHead: ReadonlyArray<string> = ["| Key | Value | Default | Meaning |", "| --- | --- | --- | --- |"]
-
 /** One Markdown row for each key of a process, in the order of the readers. */
 export const referenceRows = (reader: Reader<unknown>): ReadonlyArray<string> => reader.rows("").map(markdownRow)
 

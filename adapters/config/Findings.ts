@@ -1,6 +1,7 @@
 /** Collects what is found while one file is read: problems, warnings, and names that must be defined elsewhere in it. */
 import type { ConfigFinding } from "./ConfigProblem.ts"
 import { closest } from "./Misspelling.ts"
+import { quoteFound } from "./TextCodec.ts"
 import type { YamlMapping, YamlNode } from "./YamlSource.ts"
 
 /** Grows while one file is read and is not shared between files. */
@@ -43,7 +44,7 @@ export class Findings {
       this.problem(
         reference.place,
         reference.node,
-        `there is no ${kind} ${JSON.stringify(reference.name)}; write ${meant}, or define it under ${whereDefined}`
+        `there is no ${kind} ${quoteFound(reference.name)}; write ${meant}, or define it under ${whereDefined}`
       )
     }
   }

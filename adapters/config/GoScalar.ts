@@ -30,7 +30,7 @@ export interface WholeRange {
 
 /** A whole number in a range; without `most` up to 2^53 − 1. */
 export const wholeNumber = (range: WholeRange): TextCodec<number> =>
-  textCodec(Schema.Number, (text) => Result.map(readWhole(text, range), Number), String)
+  textCodec(Schema.Finite, (text) => Result.map(readWhole(text, range), Number), String)
 
 /** A whole number up to 2^64 − 1, for amounts and gas. */
 export const wholeBigInt = (least: bigint): TextCodec<bigint> =>
@@ -64,7 +64,7 @@ export const wholeMillis = (least: number, most = MAX_SECONDS * 1000): TextCodec
 /** A number with an optional fraction and exponent, at least `least`. */
 export const decimalNumber = (least: number): TextCodec<number> =>
   textCodec(
-    Schema.Number,
+    Schema.Finite,
     (text) => {
       const value = /^[-+]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/.test(text)
         ? Number(text.replaceAll("_", ""))

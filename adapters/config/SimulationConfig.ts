@@ -32,7 +32,7 @@ export const RingPublicKey: TextCodec<Uint8Array> = textCodec(
 
 /** RFC 3339 to milliseconds since the epoch. */
 const Rfc3339: TextCodec<number> = textCodec(
-  Schema.Number,
+  Schema.Finite,
   (text) => {
     const millis = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/.test(text)
       ? Date.parse(text)

@@ -28,5 +28,12 @@ export const textCodec = <A, I>(
 /** The same text, kept out of every log and message from here on. */
 export const SecretText: TextCodec<Redacted.Redacted> = Schema.RedactedFromValue(Schema.String)
 
-/** A value from a file as it may be quoted in a sentence: JSON quotes, at most 40 characters. Never for secrets. */
-export const quoteFound = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text)
+/**
+ * A text from a file as it may be quoted in a sentence: in JSON quotes, at most `longest` characters, and without anything
+ * that a terminal would act on. Never for secrets.
+ */
+export const quoteFound = (text: string, longest = 40): string =>
+  JSON.stringify(text.length > longest ? `${text.slice(0, longest)}…` : text).replaceAll(
+    /[\u007F-\u009F\u200E\u200F\u2028-\u202E\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { referenceHead, referenceRows } from "../../../adapters/config/ConfigReference.ts"
+import { referenceRows } from "../../../adapters/config/ConfigReference.ts"
 import type { Reader } from "../../../adapters/config/ConfigReader.ts"
 import { minerConfig, relayersKeys } from "../../../adapters/config/MinerConfig.ts"
 import { minersKeys, relayerConfig } from "../../../adapters/config/RelayerConfig.ts"
@@ -10,11 +10,22 @@ import { fixture } from "./reading.ts"
 
 const document = readFileSync(new URL("../../../docs/config.md", import.meta.url), "utf8")
 
+/** Rows of the table of a process, without the padding that the formatter puts between cells. */
 const documented = (process: string): ReadonlyArray<string> => {
-  const start = `<!-- ${process} keys -->\n`
+  const start = `<!-- ${process} keys -->`
   const from = document.indexOf(start)
   assert.isAtLeast(from, 0, start)
-  return document.slice(from + start.length, document.indexOf("\n<!-- end -->", from)).split("\n")
+  return document
+    .slice(from, document.indexOf("<!-- end -->", from))
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) =>
+      line
+        .split("|")
+        .map((cell) => cell.trim())
+        .join(" | ")
+        .trim()
+    )
 }
 
 const topKeys = (reader: Reader<unknown>) => new Set(reader.rows("").map((row) => row.place.split(/[.[]/)[0] ?? ""))
@@ -42,7 +53,7 @@ for (const [process, reader] of [
 ] as const) {
   describe(`reference of the ${process}'s keys`, () => {
     it("documents every key of the code and no other", () => {
-      assert.deepStrictEqual(documented(process), [...referenceHead, ...referenceRows(reader)])
+      assert.deepStrictEqual(documented(process), referenceRows(reader))
     })
 
     it("names each key once", () => {

@@ -210,7 +210,7 @@ keys: { keys_file: k }
 
   it("refuses a backend listed twice, by address or by name", () => {
     const urls = (list: string) => aService(`backends: { rest: { urls: [${list}] } }`)
-    only(urls('"http://h/a", "http://h/a/"'), /the backend h:80 is listed twice; remove one$/)
+    only(urls('"http://h/a", "http://h/a/"'), /the backend "h:80" is listed twice; remove one$/)
     only(urls('"http://h", "http://h:80"'), /listed twice/)
     only(
       urls('{name: x, url: "http://a"}, {name: x, url: "http://b"}'),
@@ -302,7 +302,9 @@ keys: { keys_file: k }
   })
 
   it("warns once for each key that has no effect, and starts", () => {
-    const text = `${aRelayer("rate_limit: 5\nvalidation_mode: eager\ngrace_period_extra_blocks: 2\ntransaction: { gas_limit: 1 }\nhttp_transport: { response_header_timeout_seconds: 5 }\nlogging: { output: stdout, level: trace }\nredis: { consumer_name: a, pool_sise: 3 }")}`
+    const text = aRelayer(
+      "rate_limit: 5\nvalidation_mode: eager\ngrace_period_extra_blocks: 2\ntransaction: { gas_limit: 1 }\nhttp_transport: { response_header_timeout_seconds: 5 }\nlogging: { output: stdout, level: trace }\nredis: { consumer_name: a, pool_sise: 3 }"
+    )
     assert.deepStrictEqual(warnings(relayerConfig, text), [
       "line 4, rate_limit: unknown key, ignored; remove it, or check its spelling and its indentation",
       "line 5, validation_mode: never had an effect at this place, default_validation_mode decides; remove it",
