@@ -7,6 +7,7 @@ import type { ChainTx } from "../ports/ChainTx.ts"
 import type { Leases } from "../ports/Leases.ts"
 import type { SupplierKeys } from "../ports/SupplierKeys.ts"
 import type { SupplierStore } from "../ports/SupplierStore.ts"
+import { startSupplierFleet } from "../supplier/SupplierFleet.ts"
 import type { SupplierAddress } from "../protocol/Identifiers.ts"
 
 /** What the miner needs; settings, step tracer and hash function are references with defaults. */
@@ -21,9 +22,12 @@ export interface Miner {
 }
 
 /** Starts the miner in the present scope. Closing the scope without `drain` stops it at once, as a crash would. */
-export const startMiner: Effect.Effect<Miner, never, MinerPorts | Scope.Scope> = Effect.die("not built yet")
+export const startMiner: Effect.Effect<Miner, never, MinerPorts | Scope.Scope> = startSupplierFleet
 
-/** Runs the miner until it is interrupted; drains before it ends. */
+/**
+ * Runs the miner until it is interrupted. The drain happens before any finalizer of the scope: finish the batch in hand,
+ * checkpoint, release the leases.
+ */
 export const runMiner: Effect.Effect<never, never, MinerPorts> = Effect.scoped(
   Effect.flatMap(startMiner, (miner) => Effect.onInterrupt(Effect.never, () => miner.drain))
 )

@@ -1,0 +1,220 @@
+/**
+ * The suppliers that this replica owns: it takes its share of the keys held here, renews, hands over what is too much, and
+ * stops a supplier at once when its lease cannot be kept. Each owned supplier runs in a scope of its own.
+ */
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Queue, Scope, Stream } from "effect"
+import * as Metrics from "../mining/MinerMetrics.ts"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import { type Lease, Leases } from "../ports/Leases.ts"
+import { SupplierKeys } from "../ports/SupplierKeys.ts"
+import type { SupplierAddress } from "../protocol/Identifiers.ts"
+import { planFleet } from "./FairShare.ts"
+import { startSupplierPipeline, type SupplierPipeline, type SupplierPorts } from "./SupplierPipeline.ts"
+
+export interface SupplierFleet {
+  /** Suppliers owned now, ascending. */
+  readonly suppliers: Effect.Effect<ReadonlyArray<SupplierAddress>>
+  /** Takes nothing more, then drains and releases every supplier. Once; ends within the drain deadline. */
+  readonly drain: Effect.Effect<void>
+}
+
+/** An owned supplier. */
+interface Owned {
+  readonly lease: Lease
+  readonly scope: Scope.Closeable
+  /** Done once the supplier's sessions are loaded. */
+  readonly pipeline: Deferred.Deferred<SupplierPipeline>
+  /** Monotonic nanoseconds at which the last successful acquisition or renewal was sent. */
+  renewedAt: bigint
+  isLeaving: boolean
+}
+
+/** Leases renewed at the same time. */
+const RENEW_CONCURRENCY = 16
+
+/** Starts the fleet in the present scope. Closing the scope stops every supplier where it is and releases nothing. */
+export const startSupplierFleet: Effect.Effect<SupplierFleet, never, SupplierPorts | Leases | Scope.Scope> = Effect.gen(
+  function* () {
+    const { fleet: settings } = yield* MinerSettings
+    const leases = yield* Leases
+    const keys = yield* SupplierKeys
+    const fleetScope = yield* Effect.scope
+    const owned = new Map<SupplierAddress, Owned>()
+    const restingUntil = new Map<SupplierAddress, bigint>()
+    const adopted = new Set<SupplierAddress>()
+    const wake = yield* Queue.sliding<void>(1)
+    const labels = { instance: settings.replica }
+    let isDraining = false
+    let round = 0
+    let replicasSeen = ""
+    let replicasSince = yield* Clock.monotonicTimeNanos
+
+    /** Stops a supplier without another write: the lease is, or may soon be, somebody else's. */
+    const stop = Effect.fnUntraced(function* (supplier: SupplierAddress, reason: string) {
+      const one = owned.get(supplier)
+      if (one === undefined) return
+      owned.delete(supplier)
+      adopted.delete(supplier)
+      yield* Metrics.add(Metrics.leasesLost, { ...labels, reason })
+      yield* Effect.logWarning("supplier stopped").pipe(Effect.annotateLogs({ supplier, reason }))
+      // Not awaited: its fibers may hang in a call that never returns.
+      yield* Effect.forkIn(Scope.close(one.scope, Exit.void), fleetScope)
+    })
+
+    /** Drains a supplier and gives its lease up. */
+    const handOver = Effect.fnUntraced(function* (supplier: SupplierAddress) {
+      const one = owned.get(supplier)
+      if (one === undefined || one.isLeaving) return
+      one.isLeaving = true
+      const pipeline = yield* Deferred.poll(one.pipeline)
+      if (Option.isSome(pipeline)) {
+        const drained = yield* pipeline.value.pipe(
+          Effect.flatMap((running) => running.drain),
+          // A drain may run where interruption is held back; its deadline has to hold there too.
+          Effect.interruptible,
+          Effect.timeoutOption(settings.drainDeadline)
+        )
+        if (Option.isNone(drained)) yield* Effect.logError("drain deadline passed, the next owner finishes the work")
+      }
+      if (owned.get(supplier) !== one) return
+      yield* Effect.forkIn(Scope.close(one.scope, Exit.void), fleetScope)
+      // A lease that is not released runs out.
+      yield* Effect.ignore(leases.release(one.lease))
+      owned.delete(supplier)
+      adopted.delete(supplier)
+      restingUntil.set(supplier, (yield* Clock.monotonicTimeNanos) + nanosOf(settings.handOverPause))
+      yield* Effect.logInfo("supplier handed over").pipe(Effect.annotateLogs({ supplier }))
+    })
+
+    /** Runs a supplier until its lease is lost; what else ends it gives the lease up, so that it starts afresh. */
+    const run = (one: Owned) =>
+      Effect.gen(function* () {
+        const pipeline = yield* startSupplierPipeline(one.lease)
+        yield* Deferred.succeed(one.pipeline, pipeline)
+        yield* pipeline.ended
+        // It was drained: whoever asked for that goes on.
+        yield* Effect.never
+      }).pipe(
+        Effect.catchTag("LeaseLost", () => stop(one.lease.supplier, "lost")),
+        Effect.catchCauseIf(
+          (cause) => !Cause.hasInterruptsOnly(cause),
+          (cause) =>
+            Effect.logError("supplier failed, it starts afresh", cause).pipe(
+              Effect.annotateLogs({ supplier: one.lease.supplier }),
+              Effect.andThen(stop(one.lease.supplier, "failed")),
+              Effect.andThen(Effect.ignore(leases.release(one.lease)))
+            )
+        )
+      )
+
+    const take = Effect.fnUntraced(function* (supplier: SupplierAddress) {
+      const sentAt = yield* Clock.monotonicTimeNanos
+      const lease = yield* leases.acquire(supplier, settings.replica)
+      if (Option.isNone(lease)) return false
+      const one: Owned = {
+        lease: lease.value,
+        scope: yield* Scope.make(),
+        pipeline: yield* Deferred.make<SupplierPipeline>(),
+        renewedAt: sentAt,
+        isLeaving: false
+      }
+      owned.set(supplier, one)
+      yield* Effect.logInfo("supplier taken").pipe(Effect.annotateLogs({ supplier, epoch: lease.value.epoch }))
+      yield* run(one).pipe(Effect.provideService(Scope.Scope, one.scope), Effect.forkIn(one.scope))
+      return true
+    })
+
+    const renewOne = (one: Owned) =>
+      Effect.gen(function* () {
+        const sentAt = yield* Clock.monotonicTimeNanos
+        yield* leases.renew(one.lease)
+        one.renewedAt = sentAt
+      }).pipe(
+        Effect.timeout(settings.renewEvery),
+        Effect.catchTags({
+          LeaseLost: () => stop(one.lease.supplier, "lost"),
+          // The watch below stops the supplier in time if this goes on.
+          LeasesUnavailable: (unavailable) => Effect.logWarning("lease not renewed", unavailable),
+          TimeoutError: () => Effect.logWarning("lease not renewed in time")
+        })
+      )
+
+    const view = Effect.fnUntraced(function* (replicas: ReadonlyArray<string>, now: bigint) {
+      const seen = replicas.join()
+      if (seen !== replicasSeen) {
+        replicasSeen = seen
+        replicasSince = now
+        adopted.clear()
+      }
+      for (const [supplier, until] of restingUntil) if (until <= now) restingUntil.delete(supplier)
+      const leaving = [...owned.values()].filter(({ isLeaving }) => isLeaving).map(({ lease }) => lease.supplier)
+      return {
+        replica: settings.replica,
+        replicas,
+        keys: yield* keys.held,
+        owned: [...owned.values()].filter(({ isLeaving }) => !isLeaving).map(({ lease }) => lease.supplier),
+        resting: new Set([...restingUntil.keys(), ...leaving]),
+        adopted,
+        isSettled: now - replicasSince >= nanosOf(leases.ttl),
+        round: round++
+      }
+    })
+
+    const renewAll = Effect.suspend(() =>
+      Effect.forEach([...owned.values()], renewOne, { discard: true, concurrency: RENEW_CONCURRENCY })
+    )
+
+    /** Says that this replica is alive and moves towards the fair share. */
+    const balance = Effect.gen(function* () {
+      if (isDraining) return
+      yield* leases.announce(settings.replica)
+      const now = yield* Clock.monotonicTimeNanos
+      const plan = planFleet(yield* view(yield* leases.replicas, now))
+      for (const supplier of plan.release) yield* Effect.forkIn(handOver(supplier), fleetScope)
+      let wanted = plan.wanted
+      for (const supplier of plan.candidates) {
+        if (wanted === 0 || isDraining) break
+        if (!(yield* take(supplier))) continue
+        wanted--
+        if (plan.isAdoption) adopted.add(supplier)
+      }
+      yield* Metrics.set(Metrics.fairShare, labels, plan.share)
+      yield* Metrics.set(Metrics.suppliersHeld, labels, owned.size)
+    }).pipe(
+      Effect.catchTag("LeasesUnavailable", (unavailable) => Effect.logWarning("leases cannot be read", unavailable))
+    )
+
+    /** Stops each supplier whose lease could end before a renewal is known to have worked. */
+    const watch = Effect.gen(function* () {
+      const now = yield* Clock.monotonicTimeNanos
+      const life = nanosOf(leases.ttl) - nanosOf(settings.leaseMargin)
+      let next = nanosOf(settings.renewEvery)
+      for (const { lease, renewedAt } of [...owned.values()]) {
+        const left = renewedAt + life - now
+        if (left <= 0n) yield* stop(lease.supplier, "not_renewed")
+        else if (left < next) next = left
+      }
+      yield* Effect.sleep(Duration.nanos(next))
+    })
+
+    yield* Effect.forkScoped(Stream.runForEach(keys.changes, () => Queue.offer(wake, undefined)))
+    // Each in a loop of its own: a call that hangs keeps no lease from being renewed, and no supplier from being stopped.
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(renewAll, Effect.sleep(settings.renewEvery))))
+    yield* Effect.forkScoped(Effect.forever(watch))
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.andThen(balance, Effect.raceFirst(Queue.take(wake), Effect.sleep(settings.renewEvery))))
+    )
+
+    const drain = Effect.gen(function* () {
+      isDraining = true
+      yield* Effect.forEach([...owned.keys()], handOver, { discard: true, concurrency: "unbounded" })
+    })
+    const fleet: SupplierFleet = {
+      suppliers: Effect.sync(() => [...owned.keys()].sort()),
+      drain: yield* Effect.cached(drain)
+    }
+    return fleet
+  }
+)
+
+const nanosOf = (duration: Duration.Duration): bigint => Option.getOrElse(Duration.toNanos(duration), () => 0n)
