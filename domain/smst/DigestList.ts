@@ -30,14 +30,13 @@ export class DigestList {
     this.#length++
   }
 
-  /** The digests, and an empty list from now on. They share one buffer. */
-  take(): Array<Uint8Array> {
-    const { buffer } = this.#words
-    const digests: Array<Uint8Array> = []
-    for (let i = 0; i < this.#length; i++) digests.push(new Uint8Array(buffer, i * DIGEST_SIZE, DIGEST_SIZE))
-    this.#words = new Uint32Array(FIRST_CAPACITY * DIGEST_WORDS)
-    this.#length = 0
-    return digests
+  /** Takes out at most `limit` digests, the last ones first. They share one buffer of their own. */
+  take(limit: number): Array<Uint8Array> {
+    const count = Math.min(limit, this.#length)
+    this.#length -= count
+    const { buffer } = this.#words.slice(this.#length * DIGEST_WORDS, (this.#length + count) * DIGEST_WORDS)
+    if (this.#length === 0) this.#words = new Uint32Array(FIRST_CAPACITY * DIGEST_WORDS)
+    return Array.from({ length: count }, (_, i) => new Uint8Array(buffer, i * DIGEST_SIZE, DIGEST_SIZE))
   }
 
   /** Takes out every digest whose key is in `keys`. */

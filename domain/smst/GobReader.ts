@@ -100,7 +100,8 @@ export class GobReader {
 
   /** Length and raw bytes, passed over. */
   skipBytes(): void {
-    this.#offset += this.length()
+    const length = this.length()
+    this.#offset += length
   }
 
   /** A string with one character for each byte. */

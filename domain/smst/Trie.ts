@@ -328,10 +328,14 @@ export class Trie {
     return writes
   }
 
-  /** The digests to delete once the present root is the stored one. Clears the list. */
-  takeDeletes(): Array<Uint8Array> {
-    this.#mayReturn = false
-    return this.#orphans.take()
+  /**
+   * At most `limit` digests to delete once the present root is the stored one; empty when there are no more. Call it
+   * after `takeWrites` is through, as a write takes its digest off the list.
+   */
+  takeDeletes(limit = Number.POSITIVE_INFINITY): Array<Uint8Array> {
+    const deletes = this.#orphans.take(limit)
+    if (this.#orphans.length === 0) this.#mayReturn = false
+    return deletes
   }
 
   /** Place of the root node, for `view`. */

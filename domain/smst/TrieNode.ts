@@ -11,11 +11,13 @@ import {
   digestOf,
   EXTENSION_SIZE,
   EXTENSION_TAG,
+  HASH_SIZE,
   INNER_SIZE,
   INNER_TAG,
   LEAF_OVERHEAD,
   LEAF_TAG,
-  PATH_SIZE
+  PATH_SIZE,
+  TAIL_SIZE
 } from "./TrieSpec.ts"
 
 /** A node as stored; every byte field is a view of the encoding. */
@@ -101,5 +103,8 @@ export const readNode = (
     node.kind === "extension"
       ? foldDigest(new InnerHash(sha256), node.start, node.end, node.path, node.child)
       : digestOf(encoding, sha256)
-  return bytesEqual(actual, digest) ? Result.succeed(node) : corrupt("digest")
+  if (!bytesEqual(actual, digest)) return corrupt("digest")
+  // The digest of an extension does not cover the sum and count that follow its child.
+  const tail = encoding.subarray(encoding.length - TAIL_SIZE)
+  return bytesEqual(tail, digest.subarray(HASH_SIZE)) ? Result.succeed(node) : corrupt("digest")
 }

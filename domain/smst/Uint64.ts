@@ -21,14 +21,14 @@ export class Uint64 {
   /** Adds a number given in halves. */
   add(high: number, low: number): void {
     const sum = this.#low + low
-    this.#low = sum % WORD
-    this.#high = (this.#high + high + (sum >= WORD ? 1 : 0)) % WORD
+    this.#low = sum >>> 0
+    this.#high = (this.#high + high + (sum >= WORD ? 1 : 0)) >>> 0
   }
 
   /** Subtracts a number given in halves. */
   subtract(high: number, low: number): void {
     const difference = this.#low - low
-    this.#low = difference < 0 ? difference + WORD : difference
-    this.#high = (this.#high - high - (difference < 0 ? 1 : 0) + 2 * WORD) % WORD
+    this.#low = difference >>> 0
+    this.#high = (this.#high - high - (difference < 0 ? 1 : 0)) >>> 0
   }
 }

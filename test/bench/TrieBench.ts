@@ -103,6 +103,7 @@ const makeSession = (leaves: number, sha256: Sha256) => {
 
 /** Figures for one session size. `wanted` counts the leaves before the measured batches. */
 const measure = (wanted: number, sha256: Sha256): TrieFigures => {
+  const heapBytes = memoryOfLeaves(wanted, sha256)
   let hashes = 0
   const counting: Sha256 = (bytes) => {
     hashes++
@@ -166,7 +167,7 @@ const measure = (wanted: number, sha256: Sha256): TrieFigures => {
     proof,
     proofRatio: proof / insertCost,
     nodeBytes: trie.residentBytes / Number(trie.count),
-    heapBytes: memoryOfLeaves(wanted, sha256)
+    heapBytes
   }
 }
 
@@ -175,6 +176,7 @@ const memoryOfLeaves = (leaves: number, sha256: Sha256): number => {
   const collect = (globalThis as { readonly gc?: () => void }).gc // Present with --expose-gc only.
   if (collect === undefined) return 0
   const used = () => {
+    collect()
     collect()
     const { arrayBuffers, heapUsed } = process.memoryUsage()
     return arrayBuffers + heapUsed
