@@ -4,9 +4,9 @@ import { Entropy } from "../../domain/ports/Entropy.ts"
 
 export const layer = Layer.succeed(Entropy, {
   bytes: (count) =>
-    Effect.gen(function* () {
+    Effect.map(Random.Random, (random) => {
       const bytes = new Uint8Array(count)
-      for (let i = 0; i < count; i++) bytes[i] = yield* Random.nextIntBetween(0, 255)
+      for (let i = 0; i < count; i++) bytes[i] = Math.floor(random.nextDoubleUnsafe() * 256)
       return bytes
     })
 })

@@ -1,8 +1,8 @@
 /** `Leases` over the shared memory stores: the fence lies beside the supplier's data. */
-import { Clock, Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { type Lease, LeaseLost, Leases } from "../../domain/ports/Leases.ts"
-import { currentFence, living, MemoryStores } from "./MemoryStores.ts"
+import { currentFence, living, MemoryStores, monotonicMillis } from "./MemoryStores.ts"
 
 /** Bytes of a nonce: two acquisitions never share one. */
 const NONCE_BYTES = 16
@@ -16,7 +16,7 @@ export const layerWith = (ttl: Duration.Duration) =>
       const entropy = yield* Entropy
       const ttlMillis = Duration.toMillis(ttl)
       const owned = (lease: Lease, now: number) => {
-        const fence = currentFence(stores.supplier(lease.supplier), now)
+        const fence = currentFence(stores.suppliers.get(lease.supplier), now)
         return fence?.nonce === lease.nonce ? fence : undefined
       }
       return Leases.of({
@@ -26,7 +26,7 @@ export const layerWith = (ttl: Duration.Duration) =>
             const nonce = Array.from(yield* entropy.bytes(NONCE_BYTES), (byte) =>
               byte.toString(16).padStart(2, "0")
             ).join("")
-            const now = yield* Clock.currentTimeMillis
+            const now = yield* monotonicMillis
             const supplier = stores.supplier(address)
             if (currentFence(supplier, now) !== undefined) return Option.none<Lease>()
             supplier.epoch++
@@ -34,7 +34,7 @@ export const layerWith = (ttl: Duration.Duration) =>
             return Option.some({ supplier: address, nonce, owner, epoch: supplier.epoch })
           }),
         renew: (lease) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          Effect.flatMap(monotonicMillis, (now) => {
             const fence = owned(lease, now)
             if (fence === undefined) {
               return Effect.fail(new LeaseLost({ supplier: lease.supplier, owner: lease.owner }))
@@ -43,15 +43,15 @@ export const layerWith = (ttl: Duration.Duration) =>
             return Effect.void
           }),
         release: (lease) =>
-          Effect.map(Clock.currentTimeMillis, (now) => {
+          Effect.map(monotonicMillis, (now) => {
             if (owned(lease, now) !== undefined) stores.supplier(lease.supplier).fence = undefined
           }),
         announce: (owner) =>
-          Effect.map(
-            Clock.currentTimeMillis,
-            (now) => void stores.replicas.set(owner, { value: true, expiresAt: now + ttlMillis })
-          ),
-        replicas: Effect.map(Clock.currentTimeMillis, (now) => [...living(stores.replicas, now).keys()].sort())
+          Effect.map(monotonicMillis, (now) => {
+            living(stores.replicas, now)
+            stores.replicas.set(owner, { value: true, expiresAt: now + ttlMillis })
+          }),
+        replicas: Effect.map(monotonicMillis, (now) => [...living(stores.replicas, now).keys()].sort())
       })
     })
   )

@@ -1,22 +1,18 @@
 /**
  * The state behind all memory adapters: one value, so that several replicas share it as they would share a server.
- * It survives the end of a replica (its fibers and layers), not the end of the process.
+ * It survives the end of a replica (its fibers and layers), not the end of the process. Each map has an owner that
+ * empties it or a bound; `MemoryFill` reports how full they are.
  */
-import { Context, Effect, Layer, PubSub } from "effect"
+import { Clock, Context, Effect, Layer, type PubSub } from "effect"
+import type { Delivery, TxIntent } from "../../domain/ports/SupplierStore.ts"
+import { FILL_INTERVAL, reportFill } from "./MemoryFill.ts"
 import { MemoryLog } from "./MemoryLog.ts"
 import type { MemorySession } from "./MemorySession.ts"
-import type { Delivery, TxIntent } from "../../domain/ports/SupplierStore.ts"
-
-/** Entries a supplier's log may hold before appends are refused; about 2 GB of 1 KB relays for one supplier. */
-export const LOG_HIGH_WATER = 1_000_000
 
 /** Entries set aside for each supplier; the oldest is dropped beyond it. */
 export const SET_ASIDE_LIMIT = 1_000
 
-/** Messages a slow subscriber may lag behind before it misses the oldest. */
-const CHANNEL_BUFFER = 1_024
-
-/** The fence of a supplier: its present owner. Times in milliseconds of Effect's clock. */
+/** The fence of a supplier: its present owner. Times in milliseconds of the monotonic clock. */
 export interface Fence {
   readonly nonce: string
   readonly owner: string
@@ -26,47 +22,68 @@ export interface Fence {
 
 /** Everything of one supplier. */
 export interface MemorySupplier {
+  /** Bounded by `RelayLogMemory`, emptied by acknowledgements. */
   readonly log: MemoryLog
+  /** Emptied by `forget`. */
   readonly sessions: Map<string, MemorySession>
+  /** Emptied by `dropIntent`. */
   readonly intents: Map<string, TxIntent>
+  /** At most `SET_ASIDE_LIMIT`. */
   readonly setAside: Array<{ readonly delivery: Delivery; readonly reason: string }>
   fence: Fence | undefined
   epoch: number
 }
 
-/** A value and the millisecond from which it is gone. */
+/** A value and the monotonic millisecond from which it is gone. */
 export interface Expiring<A> {
   readonly value: A
   readonly expiresAt: number
 }
 
+/** A channel of `Broadcast` with those who listen. */
+export interface MemoryChannel {
+  readonly hub: PubSub.PubSub<string>
+  subscribers: number
+}
+
+/** All state. Suppliers are as many as there are keys: relays for others never get here. */
+export interface MemoryState {
+  readonly suppliers: Map<string, MemorySupplier>
+  /** Lowest session end in each relayer's spool. Expired ones go with the next announcement. */
+  readonly spools: Map<string, Expiring<bigint>>
+  /** Replicas announced. Expired ones go with the next announcement. */
+  readonly replicas: Map<string, Expiring<true>>
+  /** Consumed uPOKT by `session|supplier`. Bounded by `MeterStoreMemory`, emptied by `drop`. */
+  readonly meters: Map<string, bigint>
+  /** Bounded by `SharedCacheMemory`. */
+  readonly cache: Map<string, Expiring<Uint8Array>>
+  /** Channels that somebody listens to. */
+  readonly channels: Map<string, MemoryChannel>
+}
+
 export class MemoryStores extends Context.Service<
   MemoryStores,
-  {
+  MemoryState & {
     /** The supplier's state, created when first asked for. */
     readonly supplier: (address: string) => MemorySupplier
-    /** Lowest session end in each relayer's spool. */
-    readonly spools: Map<string, Expiring<bigint>>
-    /** Replicas announced. */
-    readonly replicas: Map<string, Expiring<true>>
-    /** Consumed uPOKT by `session|supplier`. */
-    readonly meters: Map<string, bigint>
-    readonly cache: Map<string, Expiring<Uint8Array>>
-    /** The channel's hub, created when first asked for. */
-    readonly channel: (name: string) => PubSub.PubSub<string>
   }
 >()("relaymill/adapters/memory/MemoryStores") {
+  /** Fresh stores that report their fill. */
   static readonly layer = Layer.effect(
     MemoryStores,
-    Effect.sync(() => makeStores())
+    Effect.gen(function* () {
+      const stores = makeStores()
+      yield* reportFill(stores).pipe(Effect.andThen(Effect.sleep(FILL_INTERVAL)), Effect.forever, Effect.forkScoped)
+      return stores
+    })
   )
 }
 
 /** Fresh, empty stores. */
 export const makeStores = (): MemoryStores["Service"] => {
   const suppliers = new Map<string, MemorySupplier>()
-  const channels = new Map<string, PubSub.PubSub<string>>()
   return {
+    suppliers,
     supplier: (address) => {
       let supplier = suppliers.get(address)
       if (supplier === undefined) {
@@ -86,21 +103,19 @@ export const makeStores = (): MemoryStores["Service"] => {
     replicas: new Map(),
     meters: new Map(),
     cache: new Map(),
-    channel: (name) => {
-      let channel = channels.get(name)
-      if (channel === undefined) {
-        // A sliding hub allocates only; making it cannot suspend.
-        channel = Effect.runSync(PubSub.sliding<string>(CHANNEL_BUFFER))
-        channels.set(name, channel)
-      }
-      return channel
-    }
+    channels: new Map()
   }
 }
 
+/** Monotonic time in milliseconds: corrections of the wall clock neither shorten nor prolong a lease or a cached value. */
+export const monotonicMillis: Effect.Effect<number> = Effect.map(
+  Clock.monotonicTimeNanos,
+  (nanos) => Number(nanos) / 1e6
+)
+
 /** The owner in force at `now`; an expired fence is no fence. */
-export const currentFence = (supplier: MemorySupplier, now: number): Fence | undefined =>
-  supplier.fence !== undefined && supplier.fence.expiresAt > now ? supplier.fence : undefined
+export const currentFence = (supplier: MemorySupplier | undefined, now: number): Fence | undefined =>
+  supplier?.fence !== undefined && supplier.fence.expiresAt > now ? supplier.fence : undefined
 
 /** Removes what has expired and returns the values that live, by key. */
 export const living = <A>(entries: Map<string, Expiring<A>>, now: number): ReadonlyMap<string, A> => {

@@ -1,33 +1,38 @@
-/** `SharedCache` over the shared memory stores; bounded, the oldest entry makes room. */
-import { Clock, Duration, Effect, Layer, Option } from "effect"
+/** `SharedCache` over the shared memory stores; bounded, the entry set longest ago makes room. */
+import { Duration, Effect, Layer, Option } from "effect"
 import { SharedCache } from "../../domain/ports/SharedCache.ts"
-import { MemoryStores } from "./MemoryStores.ts"
+import { MemoryStores, monotonicMillis } from "./MemoryStores.ts"
 
 /** Entries kept; beyond it the one set longest ago goes. */
-const CAPACITY = 100_000
+export const CACHE_CAPACITY = 100_000
 
-export const layer = Layer.effect(
-  SharedCache,
-  Effect.gen(function* () {
-    const { cache } = yield* MemoryStores
-    return SharedCache.of({
-      get: (key) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
-          const entry = cache.get(key)
-          return entry !== undefined && entry.expiresAt > now ? Option.some(entry.value) : Option.none()
-        }),
-      set: (key, value, timeToLive) =>
-        Effect.map(Clock.currentTimeMillis, (now) => {
-          cache.delete(key)
-          cache.set(key, { value, expiresAt: now + Duration.toMillis(timeToLive) })
-          if (cache.size > CAPACITY) {
+/** A cache of at most `capacity` entries. */
+export const layerWith = (capacity: number) =>
+  Layer.effect(
+    SharedCache,
+    Effect.gen(function* () {
+      const { cache } = yield* MemoryStores
+      return SharedCache.of({
+        get: (key) =>
+          Effect.map(monotonicMillis, (now) => {
+            const entry = cache.get(key)
+            if (entry === undefined) return Option.none()
+            if (entry.expiresAt > now) return Option.some(entry.value)
+            cache.delete(key)
+            return Option.none()
+          }),
+        set: (key, value, timeToLive) =>
+          Effect.map(monotonicMillis, (now) => {
+            cache.delete(key)
+            cache.set(key, { value, expiresAt: now + Duration.toMillis(timeToLive) })
             for (const oldest of cache.keys()) {
+              if (cache.size <= capacity) break
               cache.delete(oldest)
-              break
             }
-          }
-        }),
-      remove: (key) => Effect.sync(() => void cache.delete(key))
+          }),
+        remove: (key) => Effect.sync(() => void cache.delete(key))
+      })
     })
-  })
-)
+  )
+
+export const layer = layerWith(CACHE_CAPACITY)

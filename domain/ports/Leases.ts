@@ -43,7 +43,7 @@ export class Leases extends Context.Service<
       supplier: SupplierAddress,
       owner: string
     ) => Effect.Effect<Option.Option<Lease>, LeasesUnavailable>
-    /** Extends to now + TTL when the nonce still is the fence. */
+    /** Extends to now + TTL when the nonce still is the fence; an expired lease is lost, even if nobody took it since. */
     readonly renew: (lease: Lease) => Effect.Effect<void, LeaseLost | LeasesUnavailable>
     /** Gives it up; a lost lease is given up already, so that is no error. */
     readonly release: (lease: Lease) => Effect.Effect<void, LeasesUnavailable>

@@ -33,7 +33,7 @@ export class MeterStore extends Context.Service<
       /** Session end height, for expiry. */
       readonly sessionEnd: bigint
     }) => Effect.Effect<bigint, MeterUnavailable>
-    /** Returns an unused amount. */
+    /** Returns an unused amount. A counter that was dropped stays so. */
     readonly giveBack: (key: MeterKey, amount: bigint) => Effect.Effect<void, MeterUnavailable>
     /** Taken so far, chunks outstanding included. */
     readonly consumed: (key: MeterKey) => Effect.Effect<bigint, MeterUnavailable>

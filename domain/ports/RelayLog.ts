@@ -19,10 +19,14 @@ export class RelayLogUnavailable extends Schema.TaggedError<RelayLogUnavailable>
 export class RelayLogFull extends Schema.TaggedError<RelayLogFull>()("RelayLogFull", {
   supplier: Schema.String,
   entries: Schema.Int,
-  limit: Schema.Int
+  limit: Schema.Int,
+  /** Where the adapter bounds bytes too: those held, and their limit. */
+  bytes: Schema.optionalKey(Schema.Int),
+  bytesLimit: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
-    return `the relay log of ${this.supplier} holds ${this.entries} entries, the limit is ${this.limit}`
+    const bytes = this.bytes === undefined ? "" : ` and ${this.bytes} bytes of ${this.bytesLimit}`
+    return `the relay log of ${this.supplier} holds ${this.entries} entries of ${this.limit}${bytes}`
   }
 }
 

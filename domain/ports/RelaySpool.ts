@@ -5,10 +5,14 @@ import type { RelayLogEntry } from "./RelayLog.ts"
 /** The spool has no room: the relay cannot be recorded and must be refused. */
 export class SpoolFull extends Schema.TaggedError<SpoolFull>()("SpoolFull", {
   entries: Schema.Int,
-  limit: Schema.Int
+  limit: Schema.Int,
+  /** Where the adapter bounds bytes too: those held, and their limit. */
+  bytes: Schema.optionalKey(Schema.Int),
+  bytesLimit: Schema.optionalKey(Schema.Int)
 }) {
   override get message(): string {
-    return `the relay spool holds ${this.entries} entries, the limit is ${this.limit}`
+    const bytes = this.bytes === undefined ? "" : ` and ${this.bytes} bytes of ${this.bytesLimit}`
+    return `the relay spool holds ${this.entries} entries of ${this.limit}${bytes}`
   }
 }
 

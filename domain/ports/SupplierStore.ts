@@ -67,7 +67,7 @@ export interface SessionCommit {
   readonly events: ReadonlyArray<SessionEvent>
   /** Set at a checkpoint whose nodes were written by `writeNodes` before: new live root and how much of the tail it covers. */
   readonly checkpoint: Option.Option<{ readonly liveRoot: Uint8Array; readonly tailCovered: number }>
-  /** Deliveries that this commit settles: acknowledged in it, last. */
+  /** Deliveries that this commit settles: acknowledged in it, last. Those that are acknowledged already are passed over. */
   readonly acknowledged: ReadonlyArray<string>
 }
 
@@ -95,7 +95,11 @@ export class StoreUnavailable extends Schema.TaggedError<StoreUnavailable>()("St
   }
 }
 
-/** The commit was refused as a whole: drop the trie in memory and load the session again. */
+/**
+ * The commit was refused as a whole: drop the trie in memory and load the session again. `version`: somebody committed
+ * meanwhile. `sealed`: it would change the trie of a sealed session, or seal it again. `tail`: the checkpoint covers more
+ * leaves than there are. `foreign_root`: the store's root is not the one last written through this port.
+ */
 export class CommitRefused extends Schema.TaggedError<CommitRefused>()("CommitRefused", {
   supplier: Schema.String,
   session: Schema.String,
@@ -127,15 +131,18 @@ export const compareLogId = (a: string, b: string): number => {
 
 /**
  * Laws: a refused write changes nothing; an acknowledged delivery is never delivered again; an unacknowledged one is
- * delivered again to the next owner (and to the same owner after `redeliver`); a sealed session takes no leaves;
- * `load` after a commit returns exactly what was committed; nodes stay readable until `deleteNodes` or `forget`.
+ * delivered again to the next owner (and to the same owner after `redeliver`); a sealed session takes no leaves, and its
+ * root, count and sum stay; `load` after a commit returns exactly what was committed, and what it returned does not
+ * change with later commits; nodes stay readable until `deleteNodes`, `dropNodes` or `forget`.
  */
 export class SupplierStore extends Context.Service<
   SupplierStore,
   {
     /**
      * Up to `max` deliveries, oldest first: at first everything that an earlier owner left unacknowledged, then new
-     * entries. Waits up to `wait` for the first one; empty when none came. Interruption loses nothing.
+     * entries. Waits up to `wait` for the first one; empty when none came. Interruption loses nothing: what the
+     * interrupted call had taken comes again after `redeliver`, or to the next owner. Of two calls at once each entry
+     * goes to one.
      */
     readonly deliveries: (
       lease: Lease,
@@ -168,7 +175,10 @@ export class SupplierStore extends Context.Service<
       lease: Lease,
       commit: SessionCommit
     ) => Effect.Effect<void, LeaseLost | CommitRefused | StoreUnavailable>
-    /** Fenced: nodes of a checkpoint in progress. A crash before its commit leaves garbage only. */
+    /**
+     * Fenced: nodes of a checkpoint in progress. A crash before its commit leaves garbage only, which goes with the
+     * session; so for a session of which nothing is committed yet, nothing is written.
+     */
     readonly writeNodes: (
       lease: Lease,
       session: SessionId,
@@ -180,13 +190,16 @@ export class SupplierStore extends Context.Service<
       session: SessionId,
       digests: ReadonlyArray<Uint8Array>
     ) => Effect.Effect<void, LeaseLost | StoreUnavailable>
-    /** Fenced: sets entries aside that cannot be decoded, with the reason, and acknowledges them. Bounded: oldest dropped. */
+    /**
+     * Fenced: sets entries aside that cannot be decoded, with the reason, and acknowledges them. Those that are
+     * acknowledged already are passed over, so a repeated call sets nothing aside twice. Bounded: oldest dropped.
+     */
     readonly setAside: (
       lease: Lease,
       deliveries: ReadonlyArray<Delivery>,
       reason: string
     ) => Effect.Effect<void, LeaseLost | StoreUnavailable>
-    /** Fenced: makes a transaction durable before its broadcast. Idempotent by hash. */
+    /** Fenced: makes a transaction durable before its broadcast. Idempotent by hash: the first one saved stays. */
     readonly saveIntent: (
       lease: Lease,
       intent: TxIntent
@@ -195,9 +208,12 @@ export class SupplierStore extends Context.Service<
     readonly intents: (supplier: SupplierAddress) => Effect.Effect<ReadonlyArray<TxIntent>, StoreUnavailable>
     /** Fenced: the transaction's fate is known and recorded in events. */
     readonly dropIntent: (lease: Lease, txHash: string) => Effect.Effect<void, LeaseLost | StoreUnavailable>
-    /** Fenced: removes the trie's nodes of a session that has ended; its events stay. */
+    /**
+     * Fenced: removes the trie of a session that has ended: nodes, live root and tail. Events, version, root and totals
+     * stay, and so does the seal.
+     */
     readonly dropNodes: (lease: Lease, session: SessionId) => Effect.Effect<void, LeaseLost | StoreUnavailable>
-    /** Fenced: removes everything of a session, after its retention. */
+    /** Fenced: removes everything of a session, after its retention. Absent is no error. */
     readonly forget: (lease: Lease, session: SessionId) => Effect.Effect<void, LeaseLost | StoreUnavailable>
   }
 >()("relaymill/domain/ports/SupplierStore") {}
