@@ -97,7 +97,9 @@ const MAX_PROBLEM = 300
 
 /**
  * Effect's tracer over the global provider, without keeping OpenTelemetry's own context up to date while effects run:
- * that is a call of AsyncLocalStorage for every primitive, and nothing here reads it.
+ * that is a call of AsyncLocalStorage for every primitive, and nothing here reads it. A relay with all spans recorded
+ * costs 1.22 of an untraced one instead of 1.47, with one in a hundred recorded 1.02 instead of 1.18
+ * (`test/bench/TracingBench.ts`, 2 shared cores, Node 24.21).
  */
 const layerTracer: Layer.Layer<never> = Layer.effect(
   Tracer.Tracer,
