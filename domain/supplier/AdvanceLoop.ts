@@ -1,5 +1,5 @@
 /** Looks at the sessions of one supplier at every new height, and again within a block while something waits or failed. */
-import { Duration, Effect, Stream } from "effect"
+import { Duration, Effect, Option, Stream } from "effect"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { Blocks } from "../ports/Blocks.ts"
@@ -18,7 +18,9 @@ export const advanceLoop = Effect.gen(function* () {
     const outcome = yield* advanceSessions(block)
     const newer = blocks.changes.pipe(
       Stream.filter(({ height }) => height > block.height),
-      Stream.runHead
+      Stream.runHead,
+      // The stream ends with its owner only; then there is nothing more to look at.
+      Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
     )
     const pause = pauseAfter(outcome, submission.recheckEvery)
     yield* pause === undefined ? newer : Effect.raceFirst(newer, Effect.sleep(pause))

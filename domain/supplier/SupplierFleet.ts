@@ -113,7 +113,7 @@ export const startSupplierFleet: Effect.Effect<SupplierFleet, never, SupplierPor
       if (Option.isNone(lease)) return false
       const one: Owned = {
         lease: lease.value,
-        scope: yield* Scope.make(),
+        scope: yield* Scope.fork(fleetScope),
         pipeline: yield* Deferred.make<SupplierPipeline>(),
         renewedAt: sentAt,
         isLeaving: false

@@ -1,0 +1,274 @@
+/** The whole miner against the simulated chain: relays in the log become settled claims, or end with a reason. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Option, Scope } from "effect"
+import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
+import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
+import { SimNode } from "../../../adapters/simchain/SimNode.ts"
+import { startMiner } from "../../../domain/mining/Miner.ts"
+import { Leases } from "../../../domain/ports/Leases.ts"
+import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
+import {
+  append,
+  eventsOf,
+  headerAt,
+  inWorld,
+  otherApplication,
+  relaysOf,
+  runBlocks,
+  SERVICE,
+  stateOf,
+  supplier,
+  supplierAddress,
+  testSettings,
+  UNITS
+} from "./MinerWorld.ts"
+
+/** uPOKT of one relay on the demo chain. */
+const RELAY_WORTH = 4_200n
+
+const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
+
+const tagsOf = (header: SessionHeader) => Effect.map(eventsOf(header), (events) => events.map(({ _tag }) => _tag))
+
+describe("the miner", () => {
+  it.effect("settles a session's relays for what they are worth", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(16)
+      const end = yield* endOf(header)
+      assert.deepInclude(end, { _tag: "Settled", claimed: 5n * RELAY_WORTH, paid: 5n * RELAY_WORTH, overserviced: 0n })
+      assert.deepStrictEqual(yield* tagsOf(header), [
+        "SessionOpened",
+        "RelaysAccepted",
+        "SessionSealed",
+        "ClaimSubmitted",
+        "ClaimIncluded",
+        "ProofRequired",
+        "ProofSubmitted",
+        "ProofIncluded",
+        "Settled"
+      ])
+    }).pipe(inWorld())
+  )
+
+  it.effect("needs no proof where the chain draws none", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 3))
+      yield* runBlocks(16)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.include(yield* tagsOf(header), "ProofNotRequired")
+      assert.notInclude(yield* tagsOf(header), "ProofSubmitted")
+    }).pipe(inWorld({ params: { proof: { proofRequestProbability: 0 } } }))
+  )
+
+  it.effect("counts relays that come after the seal, and passes over those delivered twice", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      const relays = relaysOf(header, 4)
+      yield* append(header, relays)
+      yield* append(header, relays.slice(0, 2))
+      yield* runBlocks(8)
+      assert.isDefined((yield* stateOf(header)).sealedAt)
+      yield* append(header, relays.slice(2))
+      yield* append(header, relaysOf(header, 3, "late"))
+      yield* runBlocks(8)
+      const state = yield* stateOf(header)
+      assert.deepStrictEqual(state.late, { count: 3n, sum: 3n * UNITS })
+      assert.deepInclude(state.end, { _tag: "Settled", paid: 4n * RELAY_WORTH })
+    }).pipe(inWorld())
+  )
+
+  it.effect("keeps relays with another price and poison out of the trie", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 2))
+      yield* append(header, relaysOf(header, 2, "dear"), { computeUnitsPerRelay: UNITS + 1n })
+      yield* append(header, relaysOf(header, 1, "forged"), { relayHash: new Uint8Array(32) })
+      yield* append(header, relaysOf(header, 1, "bent"), { sessionEndHeight: header.sessionEndBlockHeight + 1n })
+      yield* runBlocks(16)
+      const state = yield* stateOf(header)
+      assert.deepInclude(state.end, { _tag: "Settled", paid: 2n * RELAY_WORTH })
+      assert.strictEqual(state.late.count, 2n)
+      const { setAside, log } = (yield* MemoryStores).supplier(supplier.address)
+      assert.deepStrictEqual(setAside.map(({ reason }) => reason).sort(), [
+        "relay_hash_mismatch",
+        "session_header_mismatch"
+      ])
+      assert.strictEqual(log.size, 0)
+    }).pipe(inWorld())
+  )
+
+  it.effect("claims several sessions at once, and a bad one does not cost its neighbours", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      const other = yield* headerAt(1n, otherApplication)
+      const invented = { ...header, sessionId: "0".repeat(64) }
+      yield* append(header, relaysOf(header, 5))
+      yield* append(other, relaysOf(other, 6))
+      yield* append(invented, relaysOf(invented, 7))
+      yield* runBlocks(16)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+      assert.deepInclude(yield* endOf(other), { _tag: "Settled", paid: 6n * RELAY_WORTH })
+      assert.deepInclude(yield* endOf(invented), { _tag: "ClaimMissed", reason: "rejected" })
+    }).pipe(inWorld())
+  )
+
+  it.effect("does not claim what costs more than it is worth", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 2))
+      yield* runBlocks(12)
+      assert.deepInclude(yield* endOf(header), { _tag: "Skipped", reason: "unprofitable" })
+    }).pipe(inWorld({ params: { proof: { proofSubmissionFee: 2n * RELAY_WORTH } } }))
+  )
+
+  it.effect("ends with a reason when the supplier cannot pay", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 2))
+      yield* runBlocks(14)
+      assert.deepInclude(yield* endOf(header), { _tag: "ClaimMissed", reason: "insufficient_funds" })
+    }).pipe(
+      inWorld({ suppliers: [{ publicKey: supplier.publicKey, services: [{ serviceId: SERVICE }], balance: 0n }] })
+    )
+  )
+
+  it.effect("sends the same bytes again when they were lost", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const node = yield* SimNode
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 3))
+      yield* runBlocks(6)
+      yield* node.setFaults({ ...noFaults, dropAccepted: 1, loseReplies: 1 })
+      yield* runBlocks(12)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 3n * RELAY_WORTH })
+      assert.strictEqual((yield* tagsOf(header)).filter((tag) => tag === "ClaimSubmitted").length, 1)
+    }).pipe(inWorld())
+  )
+
+  it.effect("says so when the chain could not be reached while the claim window was open", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const node = yield* SimNode
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 3))
+      yield* runBlocks(6)
+      yield* node.setFaults({ ...noFaults, txsFail: true })
+      yield* runBlocks(6)
+      yield* node.setFaults(noFaults)
+      yield* runBlocks(4)
+      assert.deepInclude(yield* endOf(header), { _tag: "ClaimMissed", reason: "no_chain" })
+    }).pipe(inWorld())
+  )
+
+  it.effect("records a missed proof and what it cost", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const node = yield* SimNode
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 3))
+      yield* runBlocks(8)
+      assert.strictEqual((yield* stateOf(header)).status, "proof_required")
+      yield* node.setFaults({ ...noFaults, txsFail: true })
+      yield* runBlocks(8)
+      assert.include(yield* tagsOf(header), "ProofMissed")
+      assert.deepInclude(yield* endOf(header), { _tag: "Expired", reason: "PROOF_MISSING", slashed: 320_000_000n })
+    }).pipe(inWorld())
+  )
+
+  it.effect("catches up with settlements that it did not see happen", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const node = yield* SimNode
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 3))
+      yield* runBlocks(10)
+      yield* node.setFaults({ ...noFaults, queriesFail: true, blocksStalled: true })
+      yield* runBlocks(8)
+      yield* node.setFaults(noFaults)
+      yield* runBlocks(2)
+      assert.isDefined(yield* endOf(header))
+    }).pipe(inWorld())
+  )
+
+  it.effect("hands everything over when it is drained", () =>
+    Effect.gen(function* () {
+      const miner = yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(3)
+      assert.deepStrictEqual(yield* miner.suppliers, [supplierAddress])
+      yield* miner.drain
+      const stored = (yield* MemoryStores).supplier(supplier.address).sessions.get(header.sessionId)
+      assert.strictEqual(stored?.tail.length, 0)
+      assert.deepStrictEqual(stored?.liveRoot, stored?.root)
+      assert.isTrue(Option.isSome(yield* Leases.use((leases) => leases.acquire(supplierAddress, "next"))))
+    }).pipe(inWorld())
+  )
+
+  for (const seconds of [2, 5, 7, 8, 9, 10, 11]) {
+    it.effect(`finishes what an owner left that crashed after ${seconds} s`, () =>
+      Effect.gen(function* () {
+        const header = yield* headerAt(1n)
+        const relays = relaysOf(header, 8)
+        const first = yield* Scope.make()
+        yield* startMiner.pipe(Scope.provide(first))
+        yield* append(header, relays.slice(0, 6))
+        yield* runBlocks(1)
+        yield* append(header, relays.slice(5))
+        yield* runBlocks(seconds - 1)
+        yield* Scope.close(first, Exit.void)
+        yield* MemoryStores.use((stores) =>
+          Effect.sync(() => {
+            stores.supplier(supplier.address).fence = undefined
+          })
+        )
+        yield* startMiner
+        yield* runBlocks(18 - seconds)
+        assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 8n * RELAY_WORTH })
+      }).pipe(inWorld())
+    )
+  }
+
+  it.effect("opens a trie again that had to leave memory", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      const other = yield* headerAt(1n, otherApplication)
+      for (const part of ["a", "b", "c"]) {
+        yield* append(header, relaysOf(header, 3, part))
+        yield* append(other, relaysOf(other, 2, part))
+        yield* runBlocks(1)
+      }
+      yield* runBlocks(14)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 9n * RELAY_WORTH })
+      assert.deepInclude(yield* endOf(other), { _tag: "Settled", paid: 6n * RELAY_WORTH })
+    }).pipe(inWorld({ settings: { ...testSettings, ingest: { ...testSettings.ingest, openTries: 1 } } }))
+  )
+
+  it.effect("builds a damaged trie again from its leaves", () =>
+    Effect.gen(function* () {
+      const header = yield* headerAt(1n)
+      const first = yield* startMiner
+      yield* append(header, relaysOf(header, 6))
+      yield* runBlocks(2)
+      yield* first.drain
+      const { nodes } = (yield* MemoryStores).supplier(supplier.address).sessions.get(header.sessionId)!
+      for (const [key, { encoding }] of nodes) if (encoding[0] !== 0) nodes.delete(key)
+      yield* startMiner
+      yield* append(header, relaysOf(header, 2, "more"))
+      yield* runBlocks(16)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 8n * RELAY_WORTH })
+    }).pipe(inWorld())
+  )
+})
