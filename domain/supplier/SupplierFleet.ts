@@ -189,7 +189,7 @@ export const startSupplierFleet: Effect.Effect<SupplierFleet, never, SupplierPor
       const now = yield* Clock.monotonicTimeNanos
       const life = nanosOf(leases.ttl) - nanosOf(settings.leaseMargin)
       let next = nanosOf(settings.renewEvery)
-      for (const { lease, renewedAt } of [...owned.values()]) {
+      for (const { lease, renewedAt } of owned.values()) {
         const left = renewedAt + life - now
         if (left <= 0n) yield* stop(lease.supplier, "not_renewed")
         else if (left < next) next = left

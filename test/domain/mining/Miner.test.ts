@@ -3,10 +3,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Scope } from "effect"
 import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
 import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
+import { SimChain } from "../../../adapters/simchain/SimChain.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
+import { Blocks } from "../../../domain/ports/Blocks.ts"
+import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { Leases } from "../../../domain/ports/Leases.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
+import { packCreateClaim } from "../../../domain/tx/ProofMessages.ts"
+import { buildTrie } from "../../support/RelayBuilder.ts"
+import { buildTx } from "../../support/TxBuilder.ts"
 import {
   append,
   eventsOf,
@@ -29,6 +35,24 @@ const RELAY_WORTH = 4_200n
 const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
 
 const tagsOf = (header: SessionHeader) => Effect.map(eventsOf(header), (events) => events.map(({ _tag }) => _tag))
+
+/** Another program with the supplier's key claims some other relays of the session. */
+const claimForeign = Effect.fnUntraced(function* (header: SessionHeader, count: number) {
+  const { tx } = yield* SimChain.use((chain) => chain.makeNode())
+  const { timeUnixNano } = yield* Blocks.use((blocks) => blocks.latest)
+  const account = Option.getOrThrow(yield* ChainQuery.use((chain) => chain.account(supplier.address)))
+  const { root } = buildTrie(relaysOf(header, count, "foreign"), UNITS)
+  const { txBytes } = buildTx({
+    signer: supplier,
+    messages: [packCreateClaim({ supplierOperatorAddress: supplier.address, sessionHeader: header, rootHash: root })],
+    timeoutUnixNano: timeUnixNano + 77_000_000_000n,
+    accountNumber: account.accountNumber
+  })
+  yield* tx.broadcast(txBytes)
+})
+
+/** A node that has pruned its block results. */
+const withoutEvents = (chain: ChainQuery["Service"]) => ({ ...chain, blockEvents: () => Effect.succeedNone })
 
 describe("the miner", () => {
   it.effect("settles a session's relays for what they are worth", () =>
@@ -201,6 +225,117 @@ describe("the miner", () => {
     }).pipe(inWorld())
   )
 
+  it.effect("answers a claim with another root while the window is open", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(7)
+      yield* claimForeign(header, 3)
+      yield* runBlocks(9)
+      assert.include(yield* tagsOf(header), "RootMismatch")
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+    }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 4n } } }))
+  )
+
+  it.effect("ends with a reason when another root stays on chain", () =>
+    Effect.gen(function* () {
+      const node = yield* SimNode
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(7)
+      yield* claimForeign(header, 3)
+      yield* node.setFaults({ ...noFaults, txsFail: true })
+      yield* runBlocks(9)
+      const tags = yield* tagsOf(header)
+      assert.deepStrictEqual(tags.slice(-2), ["RootMismatch", "ClaimMissed"])
+      assert.deepInclude(yield* endOf(header), { _tag: "ClaimMissed", reason: "foreign_root" })
+    }).pipe(inWorld())
+  )
+
+  it.effect("uses windows of one block", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(16)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+    }).pipe(
+      inWorld({
+        params: {
+          shared: {
+            claimWindowOpenOffsetBlocks: 2n,
+            claimWindowCloseOffsetBlocks: 0n,
+            proofWindowOpenOffsetBlocks: 1n,
+            proofWindowCloseOffsetBlocks: 0n
+          }
+        }
+      })
+    )
+  )
+
+  it.effect("sends before the first simulation could run where gas is fixed", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(16)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+      const proof = (yield* eventsOf(header)).find(({ _tag }) => _tag === "ProofSubmitted")
+      assert.deepInclude(proof, { height: 9n })
+    }).pipe(
+      inWorld({
+        settings: {
+          ingest: testSettings.ingest,
+          submission: { ...testSettings.submission, fixedGasPerMessage: 400_000n },
+          fleet: testSettings.fleet
+        }
+      })
+    )
+  )
+
+  it.effect("tells a bad message from its neighbours where only the block refuses it", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      const other = yield* headerAt(1n, otherApplication)
+      const invented = { ...header, sessionId: "0".repeat(64) }
+      yield* append(header, relaysOf(header, 5))
+      yield* append(other, relaysOf(other, 6))
+      yield* append(invented, relaysOf(invented, 7))
+      yield* runBlocks(18)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+      assert.deepInclude(yield* endOf(other), { _tag: "Settled", paid: 6n * RELAY_WORTH })
+      assert.deepInclude(yield* endOf(invented), { _tag: "ClaimMissed", reason: "rejected" })
+    }).pipe(
+      inWorld({
+        settings: {
+          ingest: testSettings.ingest,
+          submission: { ...testSettings.submission, fixedGasPerMessage: 400_000n },
+          fleet: testSettings.fleet
+        },
+        params: { shared: { claimWindowCloseOffsetBlocks: 4n } }
+      })
+    )
+  )
+
+  it.effect("ends as unknown what was settled in a block that is gone", () =>
+    Effect.gen(function* () {
+      const header = yield* headerAt(1n)
+      const first = yield* Scope.make()
+      const miner = yield* startMiner.pipe(Scope.provide(first))
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(10)
+      yield* miner.drain
+      yield* Scope.close(first, Exit.void)
+      yield* runBlocks(10)
+      yield* startMiner.pipe(Effect.provideService(ChainQuery, withoutEvents(yield* ChainQuery)))
+      yield* runBlocks(3)
+      assert.deepInclude(yield* endOf(header), { _tag: "SettlementUnknown", reason: "block_pruned" })
+    }).pipe(inWorld())
+  )
+
   it.effect("hands everything over when it is drained", () =>
     Effect.gen(function* () {
       const miner = yield* startMiner
@@ -253,7 +388,15 @@ describe("the miner", () => {
       yield* runBlocks(14)
       assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 9n * RELAY_WORTH })
       assert.deepInclude(yield* endOf(other), { _tag: "Settled", paid: 6n * RELAY_WORTH })
-    }).pipe(inWorld({ settings: { ...testSettings, ingest: { ...testSettings.ingest, openTries: 1 } } }))
+    }).pipe(
+      inWorld({
+        settings: {
+          ingest: { ...testSettings.ingest, openTries: 1 },
+          submission: testSettings.submission,
+          fleet: testSettings.fleet
+        }
+      })
+    )
   )
 
   it.effect("builds a damaged trie again from its leaves", () =>
