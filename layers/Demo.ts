@@ -3,7 +3,7 @@
  * chain with short sessions, a backend, and a gateway that sends real relays.
  */
 import { Duration, Effect, Layer } from "effect"
-import * as Screen from "../adapters/console/Screen.ts"
+import * as ScreenConsole from "../adapters/console/ScreenConsole.ts"
 import * as EntropyNode from "../adapters/crypto/EntropyNode.ts"
 import { nodeSha256 } from "../adapters/crypto/NodeSha256.ts"
 import * as RingVerifierNative from "../adapters/crypto/RingVerifierNative.ts"
@@ -23,7 +23,7 @@ import * as SupplierStoreMemory from "../adapters/memory/SupplierStoreMemory.ts"
 import { demoGenesis } from "../adapters/simchain/Genesis.ts"
 import * as SimChain from "../adapters/simchain/SimChain.ts"
 import { summary } from "../domain/demo/DemoProgress.ts"
-import { DemoTraffic, makeDemoRun } from "../domain/demo/RunDemo.ts"
+import { DemoTraffic, makeDemoRun, Screen } from "../domain/demo/RunDemo.ts"
 import { verify } from "../domain/keys/SupplierSignature.ts"
 import { drain } from "../domain/lifecycle/Drain.ts"
 import { startMiner } from "../domain/mining/Miner.ts"
@@ -56,7 +56,7 @@ export interface DemoOptions {
 }
 
 /** Runs until the first settlement (`once`) or until interrupted; drains and prints a summary either way. */
-export const runDemo = (options: DemoOptions, output: Screen.Output) =>
+export const runDemo = (options: DemoOptions, output: ScreenConsole.Output) =>
   Effect.scoped(
     Effect.gen(function* () {
       const server = yield* RelayServer
@@ -66,8 +66,9 @@ export const runDemo = (options: DemoOptions, output: Screen.Output) =>
       yield* Effect.forkScoped(relays.keepHouse)
       return yield* Effect.gen(function* () {
         const traffic = yield* DemoTraffic
-        const run = yield* makeDemoRun
-        const say = (text: string) => Effect.sync(() => output.write(`${text}\n`))
+        const run = yield* makeDemoRun(endpoint)
+        const screen = yield* Screen
+        const say = screen.line
         yield* say(
           `relaying at ${endpoint}, ${options.suppliers} suppliers, ${options.sessions} applications; Ctrl-C drains`
         )
@@ -89,25 +90,29 @@ export const runDemo = (options: DemoOptions, output: Screen.Output) =>
         yield* run.watch(options.once).pipe(Effect.onExit(() => end))
       }).pipe(
         Effect.provide(
-          Layer.mergeAll(
-            DemoGateway.layer({
-              applications: applicationsOf(options).map(({ key, gateway }) => ({
-                address: key.address,
-                publicKey: key.publicKey,
-                service: SERVICE,
-                gatewayKey: gateway.privateKey
-              })),
-              relayer: endpoint,
-              relays: options.relays,
-              sessionTime: Duration.times(BLOCK_TIME, SESSION_BLOCKS),
-              verifySignature: verify
-            }),
-            Screen.layer(output, { endpoint, isColored: options.isColored })
-          )
+          DemoGateway.layer({
+            applications: applicationsOf(options).map(({ key, gateway }) => ({
+              address: key.address,
+              publicKey: key.publicKey,
+              service: SERVICE,
+              gatewayKey: gateway.privateKey
+            })),
+            relayer: endpoint,
+            relays: options.relays,
+            sessionTime: Duration.times(BLOCK_TIME, SESSION_BLOCKS),
+            verifySignature: verify
+          })
         )
       )
     })
-  ).pipe(Effect.provide(layerProcess(options)))
+  ).pipe(
+    Effect.provide(
+      layerProcess(options).pipe(
+        Layer.provideMerge(ScreenConsole.layerLogger),
+        Layer.provideMerge(ScreenConsole.layer(output, { isColored: options.isColored }))
+      )
+    )
+  )
 
 /** Relayer and ports of the one process. */
 const layerProcess = (options: DemoOptions) => {

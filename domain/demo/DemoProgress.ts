@@ -16,6 +16,8 @@ export interface GatewayCounters {
 }
 
 export interface DemoProgress {
+  /** Where relays are served. */
+  readonly endpoint: string
   readonly height: bigint
   readonly gateway: GatewayCounters
   /** By `supplier|session`, in order of opening. */
@@ -27,14 +29,15 @@ export interface DemoProgress {
   readonly unpaid: number
 }
 
-export const emptyProgress: DemoProgress = {
+export const emptyProgress = (endpoint: string): DemoProgress => ({
+  endpoint,
   height: 0n,
   gateway: { sent: 0, verified: 0, refused: 0, failed: 0, lastProblem: undefined },
   sessions: new Map(),
   earned: 0n,
   settled: 0,
   unpaid: 0
-}
+})
 
 /** Sessions that the picture keeps: the oldest ended ones go first. */
 const SHOWN_SESSIONS = 12
@@ -104,10 +107,10 @@ export const tell = (state: SessionState, event: SessionEvent): string | undefin
 }
 
 /** The picture: a headline and one row for each session. `width` cuts long rows. */
-export const picture = (progress: DemoProgress, endpoint: string, width: number): ReadonlyArray<string> => {
+export const picture = (progress: DemoProgress, width: number): ReadonlyArray<string> => {
   const { gateway } = progress
   return [
-    `relaymill demo   ${endpoint}   height ${progress.height}`,
+    `relaymill demo   ${progress.endpoint}   height ${progress.height}`,
     `relays  sent ${gateway.sent}   verified ${gateway.verified}   refused ${gateway.refused}   failed ${gateway.failed}`,
     `earned  ${pokt(progress.earned)} in ${progress.settled} settled sessions${progress.unpaid > 0 ? `, ${progress.unpaid} unpaid` : ""}`,
     "",
@@ -119,6 +122,10 @@ export const picture = (progress: DemoProgress, endpoint: string, width: number)
     })
   ].map((line) => line.slice(0, width))
 }
+
+/** One line for each block where no picture is drawn: the same text as long as the height is the same. */
+export const pulse = ({ height, gateway, earned }: DemoProgress): string =>
+  `height ${height}: ${gateway.verified} relays served and verified, ${pokt(earned)} earned`
 
 /** What the demo achieved, for its end. */
 export const summary = (progress: DemoProgress): ReadonlyArray<string> => [

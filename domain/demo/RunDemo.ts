@@ -50,15 +50,17 @@ export interface DemoRun {
   readonly look: Effect.Effect<DemoProgress>
 }
 
-/** Starts from an empty progress. */
-export const makeDemoRun: Effect.Effect<DemoRun, never, Blocks | DemoTraffic | Screen | SupplierKeys | SupplierStore> =
+/** Starts from an empty progress. `endpoint` is where relays are served. */
+export const makeDemoRun = (
+  endpoint: string
+): Effect.Effect<DemoRun, never, Blocks | DemoTraffic | Screen | SupplierKeys | SupplierStore> =>
   Effect.gen(function* () {
     const blocks = yield* Blocks
     const traffic = yield* DemoTraffic
     const screen = yield* Screen
     const keys = yield* SupplierKeys
     const store = yield* SupplierStore
-    let progress = emptyProgress
+    let progress = emptyProgress(endpoint)
     /** Events taken in, by `supplier|session`. */
     const seen = new Map<string, number>()
 

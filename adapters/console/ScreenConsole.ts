@@ -2,8 +2,8 @@
  * Shows the demo's progress: on a terminal a picture that is redrawn in place below the lines that scroll past, elsewhere
  * plain lines only. `NO_COLOR` (no-color.org) turns styles off.
  */
-import { Effect, Layer } from "effect"
-import { picture } from "../../domain/demo/DemoProgress.ts"
+import { Effect, Layer, Logger } from "effect"
+import { picture, pulse } from "../../domain/demo/DemoProgress.ts"
 import { Screen } from "../../domain/demo/RunDemo.ts"
 
 /** Columns assumed where the terminal does not say. */
@@ -19,13 +19,13 @@ export interface Output {
   readonly write: (text: string) => unknown
 }
 
-/** `endpoint` is where relays are served. */
-export const layer = (output: Output, options: { readonly endpoint: string; readonly isColored: boolean }) =>
+export const layer = (output: Output, options: { readonly isColored: boolean }) =>
   Layer.sync(Screen, () => {
     const isTerminal = output.isTTY === true
     const style = (code: string, text: string) =>
       isTerminal && options.isColored ? `\u001b[${code}m${text}\u001b[0m` : text
     let drawn: ReadonlyArray<string> = []
+    let told = ""
 
     const redraw = (lines: ReadonlyArray<string>, above: string) => {
       output.write(`${up(drawn.length)}${CLEAR_BELOW}${above}${lines.map((line) => `${line}\n`).join("")}`)
@@ -41,10 +41,26 @@ export const layer = (output: Output, options: { readonly endpoint: string; read
         }),
       picture: (progress) =>
         Effect.sync(() => {
-          if (!isTerminal) return
+          if (!isTerminal) {
+            const now = pulse(progress)
+            if (now !== told) output.write(`${now}\n`)
+            told = now
+            return
+          }
           // One column stays free: a full last column would wrap on some terminals and break the count of rows.
-          const lines = picture(progress, options.endpoint, (output.columns ?? DEFAULT_COLUMNS) - 1)
+          const lines = picture(progress, (output.columns ?? DEFAULT_COLUMNS) - 1)
           redraw(["", ...lines.map((line, row) => (row === 0 ? style("1", line) : line))], "")
         })
     })
   })
+
+/** Log lines go to the same screen, so that they do not tear the picture. */
+export const layerLogger = Layer.unwrap(
+  Effect.map(Screen, (screen) =>
+    Logger.layer([
+      Logger.map(Logger.formatLogFmt, (text) => {
+        Effect.runSync(screen.line(text))
+      })
+    ])
+  )
+)
