@@ -75,6 +75,9 @@ export class RelayServer extends Context.Service<
               headers: outerHeaders(request),
               peer: request.socket.remoteAddress ?? ""
             })
+            if (tracer.enabled) {
+              yield* tracer.note(() => ({ attributes: { "http.response.status_code": answer.status } }))
+            }
             return respond(response, answer, false)
           })
 
@@ -83,7 +86,7 @@ export class RelayServer extends Context.Service<
           const parent = parseTraceparent(request.headers["traceparent"])
           return tracer.step(request.method ?? "GET", {
             kind: "server",
-            attributes: { "http.request.method": request.method, "url.path": request.url },
+            attributes: { "http.request.method": request.method, "url.path": pathOf(request.url ?? "") },
             ...(Option.isSome(parent) ? { parent: parent.value } : { root: true })
           })(effect)
         }
@@ -155,6 +158,10 @@ export class RelayServer extends Context.Service<
       })
     )
 }
+
+/** Path without its query, which may hold secrets, and no longer than a reader wants. */
+const pathOf = (url: string): string => url.slice(0, MAX_PATH).replace(/[?#].*$/, "")
+const MAX_PATH = 256
 
 /** Outer headers that a backend may see, see `BackendRequest`. */
 const FORWARDED = ["content-type", "accept", "accept-encoding", "user-agent"] as const

@@ -59,7 +59,7 @@ export class CompleteRelay extends Context.Service<
         const meter = yield* RelayMeter
         const recorder = yield* RecordRelay
         const { meter: metering } = yield* RelayPolicyRef
-        const { step, context: traceContext } = yield* StepTracer
+        const { enabled, step, note, context: traceContext } = yield* StepTracer
 
         const reserve = (relay: AdmittedRelay): Effect.Effect<Reservation, RelayRefused> => {
           const refuse = refuserFor(relay.header, relay.supplier, true)
@@ -125,7 +125,7 @@ export class CompleteRelay extends Context.Service<
         const finish = Effect.fnUntraced(function* (relay: AdmittedRelay, answer: BackendAnswer) {
           const response = yield* step("sign")(sign(relay, answer))
           const isPaid = answer.status < 500
-          const mined = isPaid && (yield* step("append", { kind: "producer" })(mine(relay, response)))
+          const mined = isPaid && (yield* step("append", APPEND)(mine(relay, response)))
           return { body: encodeRelayResponse(response), status: answer.status, mined }
         })
 
@@ -149,9 +149,18 @@ export class CompleteRelay extends Context.Service<
             )
           )
 
+        const traced = (call: BackendCall): BackendCall =>
+          enabled
+            ? call.pipe(
+                Effect.tap(({ status }) => note(() => ({ attributes: { "http.response.status_code": status } }))),
+                Effect.tapError(({ reason }) => note(() => ({ attributes: { "error.type": reason } }))),
+                step("backend", { kind: "client" })
+              )
+            : call
+
         return CompleteRelay.of({
           call: (relay, outerHeaders) =>
-            step("backend", { kind: "client" })(
+            traced(
               backends.forward({
                 service: ServiceId.make(relay.service.id),
                 rpcType: relay.rpcType,
@@ -183,6 +192,9 @@ export const meanwhile = <E, R, E2>(
       return yield* complete(relay, Fiber.join(running))
     })
   )
+
+/** One value for all relays: options are read for each of them. */
+const APPEND = { kind: "producer", attributes: { "messaging.operation.type": "send" } } as const
 
 /** Served while the meter store is away and the operator prefers serving. */
 const uncharged: Reservation = { amount: 0n, release: Effect.void }

@@ -7,6 +7,7 @@ import { sha256 as pureSha256, type Sha256 } from "../crypto/Sha256.ts"
 import { Blocks } from "../ports/Blocks.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
 import { SupplierAddress } from "../protocol/Identifiers.ts"
+import { sessionAttributes } from "../tracing/SessionAttributes.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { fromUtf8, textToBytes } from "../wire/ByteText.ts"
 import { AdmitRelay, refuserFor, type RelayInput } from "./AdmitRelay.ts"
@@ -78,7 +79,7 @@ export class ServeRelay extends Context.Service<
         const keys = yield* SupplierKeys
         const blocks = yield* Blocks
         const policy = yield* RelayPolicyRef
-        const { step } = yield* StepTracer
+        const { enabled, step, note } = yield* StepTracer
         let inFlight = 0
         const budget = new RefusalBudget(policy.refusalBurst, policy.refusalsPerSecond)
         const rejections = new Map(
@@ -91,6 +92,7 @@ export class ServeRelay extends Context.Service<
 
         const answer = Effect.fnUntraced(function* (call: RelayCall) {
           const relay = yield* admit.read(call)
+          if (enabled) yield* note(() => ({ attributes: sessionAttributes(relay.header, relay.supplier) }))
           if (inFlight > policy.maxInFlight) {
             return yield* refuserFor(relay.header, relay.supplier, false)("at_limit", `${inFlight} relays in flight`)
           }
@@ -136,12 +138,20 @@ export class ServeRelay extends Context.Service<
           }
         })
 
+        const traced = (answered: Effect.Effect<RelayAnswer, RelayRefused>) =>
+          enabled
+            ? answered.pipe(
+                Effect.tapError(({ reason }) => note(() => ({ attributes: { "error.type": reason } }))),
+                step("ServeRelay")
+              )
+            : answered
+
         return ServeRelay.of({
           serve: (call) =>
             Effect.suspend(() => {
               inFlight++
               return Effect.ensuring(
-                step("ServeRelay")(answer(call)).pipe(
+                traced(answer(call)).pipe(
                   Effect.catch((refused) => refuse(refused, call.peer)),
                   Effect.catchCauseIf(
                     (cause) => Cause.hasDies(cause) && !Cause.hasInterrupts(cause),

@@ -79,7 +79,6 @@ const layerSettings = Layer.mergeAll(
     ])
   }),
   Layer.succeed(MinerSettings, {
-    ...defaultMinerSettings,
     ingest: { ...defaultMinerSettings.ingest, deliveryWait: Duration.millis(20) },
     submission: {
       ...defaultMinerSettings.submission,
@@ -87,7 +86,8 @@ const layerSettings = Layer.mergeAll(
       sealPatience: Duration.millis(20),
       sealAfterReconnect: Duration.zero,
       recheckEvery: Duration.millis(10)
-    }
+    },
+    fleet: { ...defaultMinerSettings.fleet, replica: "test" }
   })
 )
 
