@@ -58,8 +58,10 @@ export const layer = (output: Output, options: { readonly isColored: boolean }) 
 export const layerLogger = Layer.unwrap(
   Effect.map(Screen, (screen) =>
     Logger.layer([
-      Logger.map(Logger.formatLogFmt, (text) => {
-        Effect.runSync(screen.line(text))
+      Logger.map(Logger.formatStructured, ({ level, message, annotations, cause }) => {
+        const facts = Object.entries(annotations).map(([name, value]) => ` ${name}=${String(value)}`)
+        Effect.runSync(screen.line(`${level.toLowerCase()}: ${String(message)}${facts.join("")}`))
+        if (cause !== undefined) Effect.runSync(screen.line(cause))
       })
     ])
   )

@@ -2,7 +2,7 @@
  * A gateway as small as one can be: takes the session of each application from the chain, signs each call with the ring
  * of application and gateway, sends it over HTTP, and verifies the signed answer against the supplier's key on chain.
  */
-import { Duration, Effect, Fiber, Layer, Option, Redacted, Ref, Result, Schema } from "effect"
+import { Clock, Duration, Effect, Fiber, Layer, Option, Redacted, Ref, Result, Schema } from "effect"
 import { Pool } from "undici"
 import { DemoTraffic } from "../../domain/demo/RunDemo.ts"
 import { sha256 } from "../../domain/crypto/Sha256.ts"
@@ -170,6 +170,7 @@ export const layer = (options: DemoGatewayOptions) =>
         const pause = Duration.millis(Duration.toMillis(options.sessionTime) / options.relays)
         let current = ""
         let sentInSession = 0
+        let next = yield* Clock.currentTimeMillis
         while (!(yield* Ref.get(stopping))) {
           const { height } = yield* blocks.latest
           const session = yield* chain.session(
@@ -186,7 +187,10 @@ export const layer = (options: DemoGatewayOptions) =>
             sentInSession++
             yield* relay(application, session.header, supplier.operatorAddress)
           }
-          yield* Effect.sleep(pause)
+          // Counted from the last due time, so that the work between two relays does not slow their pace.
+          const now = yield* Clock.currentTimeMillis
+          next = Math.max(next + Duration.toMillis(pause), now)
+          yield* Effect.sleep(Duration.millis(next - now))
         }
       })
 

@@ -22,6 +22,8 @@ export interface DemoProgress {
   readonly gateway: GatewayCounters
   /** By `supplier|session`, in order of opening. */
   readonly sessions: ReadonlyMap<string, SessionState>
+  /** Relays and compute units stored so far, by the same key; events tell them only at checkpoints. */
+  readonly tallies: ReadonlyMap<string, { readonly count: bigint; readonly sum: bigint }>
   /** uPOKT settled. */
   readonly earned: bigint
   readonly settled: number
@@ -34,6 +36,7 @@ export const emptyProgress = (endpoint: string): DemoProgress => ({
   height: 0n,
   gateway: { sent: 0, verified: 0, refused: 0, failed: 0, lastProblem: undefined },
   sessions: new Map(),
+  tallies: new Map(),
   earned: 0n,
   settled: 0,
   unpaid: 0
@@ -115,10 +118,11 @@ export const picture = (progress: DemoProgress, width: number): ReadonlyArray<st
     `earned  ${pokt(progress.earned)} in ${progress.settled} settled sessions${progress.unpaid > 0 ? `, ${progress.unpaid} unpaid` : ""}`,
     "",
     `${"session".padEnd(26)}${"blocks".padEnd(10)}${"relays".padStart(7)}${"units".padStart(12)}  state`,
-    ...[...progress.sessions.values()].map((state) => {
-      const { header, accepted } = state
+    ...Array.from(progress.sessions, ([key, state]) => {
+      const { header } = state
+      const { count, sum } = progress.tallies.get(key) ?? state.accepted
       const blocks = `${header.sessionStartBlockHeight}–${header.sessionEndBlockHeight}`
-      return `${sessionName(state).padEnd(26)}${blocks.padEnd(10)}${String(accepted.count).padStart(7)}${String(accepted.sum).padStart(12)}  ${stateText(state)}`
+      return `${sessionName(state).padEnd(26)}${blocks.padEnd(10)}${String(count).padStart(7)}${String(sum).padStart(12)}  ${stateText(state)}`
     })
   ].map((line) => line.slice(0, width))
 }

@@ -75,15 +75,20 @@ export const makeDemoRun = (
     })
 
     const look = Effect.gen(function* () {
+      const tallies = new Map<string, { readonly count: bigint; readonly sum: bigint }>()
       for (const supplier of yield* keys.held) {
         for (const session of yield* store.sessions(supplier)) {
           const stored = yield* store.load(supplier, session)
-          if (stored._tag === "Some") yield* take(`${supplier}|${session}`, stored.value.events)
+          if (stored._tag === "None") continue
+          const key = `${supplier}|${session}`
+          tallies.set(key, stored.value)
+          yield* take(key, stored.value.events)
         }
       }
       const block = yield* Effect.option(blocks.latest)
       progress = {
         ...progress,
+        tallies,
         gateway: yield* traffic.counters,
         height: block._tag === "Some" ? block.value.height : progress.height
       }
