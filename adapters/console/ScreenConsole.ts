@@ -25,7 +25,7 @@ export const layer = (output: Output, options: { readonly isColored: boolean }) 
     const style = (code: string, text: string) =>
       isTerminal && options.isColored ? `\u001b[${code}m${text}\u001b[0m` : text
     let drawn: ReadonlyArray<string> = []
-    let told = ""
+    let told = 0n
 
     const redraw = (lines: ReadonlyArray<string>, above: string) => {
       output.write(`${up(drawn.length)}${CLEAR_BELOW}${above}${lines.map((line) => `${line}\n`).join("")}`)
@@ -42,9 +42,8 @@ export const layer = (output: Output, options: { readonly isColored: boolean }) 
       picture: (progress) =>
         Effect.sync(() => {
           if (!isTerminal) {
-            const now = pulse(progress)
-            if (now !== told) output.write(`${now}\n`)
-            told = now
+            if (progress.height !== told) output.write(`${pulse(progress)}\n`)
+            told = progress.height
             return
           }
           // One column stays free: a full last column would wrap on some terminals and break the count of rows.

@@ -127,7 +127,7 @@ export const picture = (progress: DemoProgress, width: number): ReadonlyArray<st
   ].map((line) => line.slice(0, width))
 }
 
-/** One line for each block where no picture is drawn: the same text as long as the height is the same. */
+/** One line for each block where no picture is drawn. */
 export const pulse = ({ height, gateway, earned }: DemoProgress): string =>
   `height ${height}: ${gateway.verified} relays served and verified, ${pokt(earned)} earned`
 
