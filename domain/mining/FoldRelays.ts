@@ -13,12 +13,13 @@ import type { SessionEvent } from "../session/SessionEvent.ts"
 import { evolve, type SessionState, takesRelays } from "../session/SessionState.ts"
 import { canLandInWindow, claimWindow } from "../session/SessionWindow.ts"
 import type { NodeWrite, Trie } from "../smst/Trie.ts"
+import { sessionAttributes } from "../tracing/SessionAttributes.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { formatTraceparent } from "../tracing/Traceparent.ts"
 import { checkpointChange, deleteOrphans } from "./Checkpoint.ts"
 import type { MinedDelivery } from "./MinedDelivery.ts"
 import { MinerSettings } from "./MinerSettings.ts"
-import type { SessionChange, SessionCopy } from "./SessionCopy.ts"
+import { SAMPLED_RELAYS, type SessionChange, type SessionCopy } from "./SessionCopy.ts"
 import { SessionLedger } from "./SessionLedger.ts"
 import { rootOf, SessionTries } from "./SessionTries.ts"
 import { slices } from "./Slices.ts"
@@ -154,7 +155,11 @@ const openingEvents = Effect.fnUntraced(function* (copy: SessionCopy, relays: Re
     ServiceId.make(header.serviceId),
     header.sessionStartBlockHeight
   )
-  const span = yield* step("Session", { root: true, attributes: { "pocket.session.id": header.sessionId } })(context)
+  const span = yield* step("Session", {
+    root: true,
+    links: enabled ? relays.flatMap(({ delivery }) => Option.toArray(delivery.trace)).slice(0, SAMPLED_RELAYS) : [],
+    attributes: sessionAttributes(header, relay.supplierOperatorAddress)
+  })(context)
   return Result.getOrElse(
     decide(copy.state, {
       _tag: "Open",

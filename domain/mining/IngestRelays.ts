@@ -3,16 +3,20 @@
  * acknowledgements of its deliveries in the commit, so that one session never stops another and nothing is acknowledged
  * that is not accounted for: a leaf, a duplicate of one, a count of late relays, or set aside.
  */
-import { Clock, Effect, Metric, Option, Result } from "effect"
+import { Clock, Effect, Metric, Option, Result, type Tracer } from "effect"
 import { BulkSha256 } from "../crypto/BulkSha256.ts"
 import { type Delivery, SupplierStore } from "../ports/SupplierStore.ts"
 import { SessionId } from "../protocol/Identifiers.ts"
-import { StepTracer } from "../tracing/StepTracer.ts"
+import type { SessionState } from "../session/SessionState.ts"
+import { sessionAttributes } from "../tracing/SessionAttributes.ts"
+import { type StepOptions, StepTracer } from "../tracing/StepTracer.ts"
+import { parseTraceparent } from "../tracing/Traceparent.ts"
 import { checkpoint } from "./Checkpoint.ts"
 import { commitSlices, type FoldOutcome, foldRelays } from "./FoldRelays.ts"
 import { type MinedDelivery, type Poison, readDelivery } from "./MinedDelivery.ts"
 import * as Metrics from "./MinerMetrics.ts"
 import { MinerSettings } from "./MinerSettings.ts"
+import { SAMPLED_RELAYS } from "./SessionCopy.ts"
 import { SessionLedger } from "./SessionLedger.ts"
 import { SessionTries } from "./SessionTries.ts"
 import { slices } from "./Slices.ts"
@@ -24,14 +28,16 @@ const TURN = { items: 200, bytes: 131_072 }
 export const ingestRelays = Effect.fnUntraced(function* (deliveries: ReadonlyArray<Delivery>) {
   const { lease } = yield* SessionLedger
   const { ingest } = yield* MinerSettings
-  const { step } = yield* StepTracer
+  const { enabled, step } = yield* StepTracer
   const startedAt = yield* Clock.monotonicTimeNanos
 
   const batch = Effect.gen(function* () {
     const { sessions, poison } = yield* readBatch(lease.supplier, deliveries)
-    const leftBySession = yield* Effect.forEach(sessions, ([session, relays]) => ingestSession(session, relays), {
-      concurrency: ingest.concurrentSessions
-    })
+    const leftBySession = yield* Effect.forEach(
+      sessions,
+      ([session, relays], index) => ingestSession(session, relays, index < SAMPLED_RELAYS),
+      { concurrency: ingest.concurrentSessions }
+    )
     const leftAside = yield* Effect.forEach(poison, ([reason, entries]) => setAside(entries, reason))
     yield* evict
     return [...leftBySession, ...leftAside].reduce((sum, left) => sum + left, 0)
@@ -39,7 +45,14 @@ export const ingestRelays = Effect.fnUntraced(function* (deliveries: ReadonlyArr
 
   const left = yield* batch.pipe(
     step("IngestRelays.batch", {
-      attributes: { "pocket.supplier": lease.supplier, "messaging.batch.message_count": deliveries.length }
+      kind: "consumer",
+      root: true,
+      links: enabled ? deliveries.flatMap(({ trace }) => Option.toArray(trace)).slice(0, SAMPLED_RELAYS) : [],
+      attributes: {
+        "relaymill.supplier": lease.supplier,
+        "messaging.operation.type": "receive",
+        "messaging.batch.message_count": deliveries.length
+      }
     })
   )
   const seconds = Number((yield* Clock.monotonicTimeNanos) - startedAt) / 1e9
@@ -64,12 +77,17 @@ const readBatch = Effect.fnUntraced(function* (supplier: string, deliveries: Rea
 })
 
 /** One session's part, commit by commit. What stops it leaves its remaining deliveries to be delivered again. */
-const ingestSession = Effect.fnUntraced(function* (session: SessionId, relays: ReadonlyArray<MinedDelivery>) {
+const ingestSession = Effect.fnUntraced(function* (
+  session: SessionId,
+  relays: ReadonlyArray<MinedDelivery>,
+  isLinked: boolean
+) {
   const { ingest } = yield* MinerSettings
   let left = relays.length
   const commits = Effect.gen(function* () {
     for (const slice of commitSlices(relays, ingest)) {
       const outcome = yield* foldRelays(session, slice).pipe(continueTraces(slice))
+      if (isLinked) yield* linkSession(outcome.state)
       yield* countOutcome(outcome)
       left -= slice.length - outcome.foreign.length
       left -= outcome.foreign.length - (yield* setAside(deliveriesOf(outcome.foreign), "session_header_mismatch"))
@@ -131,10 +149,24 @@ const continueTraces =
     Effect.flatMap(StepTracer, ({ enabled, step }) =>
       enabled
         ? relays
-            .flatMap(({ delivery }) => Option.toArray(delivery.trace))
-            .reduce((inner, parent) => step("mine", { kind: "consumer", parent })(inner), fold)
+            .flatMap((relay) => Option.toArray(Option.map(relay.delivery.trace, (parent) => ({ relay, parent }))))
+            .reduce((inner, { relay, parent }) => step("mine", mineOptions(relay, parent))(inner), fold)
         : fold
     )
+
+const mineOptions = ({ delivery, header, relay }: MinedDelivery, parent: Tracer.ExternalSpan): StepOptions => ({
+  kind: "consumer",
+  parent,
+  attributes: {
+    ...sessionAttributes(header, relay.supplierOperatorAddress),
+    "messaging.operation.type": "process",
+    "messaging.message.id": delivery.id
+  }
+})
+
+/** The batch's span leads to those of its sessions. */
+const linkSession = ({ traceparent }: SessionState) =>
+  Effect.flatMap(StepTracer, ({ note }) => note(() => ({ links: Option.toArray(parseTraceparent(traceparent)) })))
 
 const countOutcome = ({ state, added, duplicates, late, mispriced }: FoldOutcome) => {
   const labels = Metrics.sessionLabels(state)

@@ -11,6 +11,7 @@ import { SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
+import { StepTracer } from "../tracing/StepTracer.ts"
 import { isPastTimeout, rememberTimeout } from "../tx/TxTimeout.ts"
 import { deliverIntent, noteRefusal } from "./SendBatch.ts"
 import { SubmissionMemory } from "./SubmissionMemory.ts"
@@ -101,10 +102,26 @@ const followIntent = Effect.fnUntraced(function* (
       yield* Metrics.add(Metrics.rebroadcasts, { kind: submission.kind })
       return yield* deliverIntent(submission, intent).pipe(
         Effect.as(true),
+        resend(submission, intent),
         Effect.catchTag("TxRefused", (refused) => Effect.as(blame(submission, due, intent, refused), false))
       )
   }
 })
+
+/** The same bytes again are a trace of their own: the batch that first carried them ended long ago. */
+const resend =
+  ({ kind, sessionEnd }: Submission, intent: TxIntent) =>
+  <A, E, R>(sent: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(StepTracer, ({ step }) =>
+      step(kind === "claim" ? "SubmitClaims.resend" : "SubmitProofs.resend", {
+        root: true,
+        attributes: {
+          "relaymill.session.end_height": Number(sessionEnd),
+          "relaymill.transaction": intent.txHash,
+          "relaymill.batch.messages": intent.sessions.length
+        }
+      })(sent)
+    )
 
 /** A refused batch took no effect for any session; only the one that the chain names is kept from its neighbours. */
 const blame = Effect.fnUntraced(function* (

@@ -36,7 +36,10 @@ export const sendAll = Effect.fnUntraced(function* (
       step(name, {
         root: true,
         links,
-        attributes: { "pocket.session.end": String(submission.sessionEnd), "pocket.messages": batch.length }
+        attributes: {
+          "relaymill.session.end_height": Number(submission.sessionEnd),
+          "relaymill.batch.messages": batch.length
+        }
       }),
       isolated(name, { height: block.height })
     )

@@ -15,6 +15,7 @@ import { type IntentRefused, SupplierStore, type TxIntent } from "../ports/Suppl
 import { canLandInWindow } from "../session/SessionWindow.ts"
 import { feeAmount, gasLimit } from "../tx/TxFee.ts"
 import { remainingWindow, reserveTimeout } from "../tx/TxTimeout.ts"
+import { StepTracer } from "../tracing/StepTracer.ts"
 import { assembleTx, prepareTx, SIMULATION_FEE, type TxDraft, type TxFee } from "../tx/UnorderedTx.ts"
 import { type Batch, bisect, type Outgoing } from "./ClaimBatch.ts"
 import { noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
@@ -132,13 +133,19 @@ export const deliverIntent = Effect.fnUntraced(function* (
   const ledger = yield* SessionLedger
   const blocks = yield* Blocks
   const tx = yield* ChainTx
+  const { step, note } = yield* StepTracer
   const { height } = yield* blocks.latest
+  yield* note(() => ({ attributes: { "relaymill.transaction": intent.txHash } }))
   const recorded = yield* Effect.forEach(
     intent.sessions,
     ({ session, root }) =>
       ledger.record(session, submitCommand(submission, { txHash: intent.txHash, root, height })).pipe(
         Effect.as(true),
-        Effect.catchTag("CommandRefused", () => Effect.succeed(false))
+        Effect.catchTag("CommandRefused", () => Effect.succeed(false)),
+        // A span for each session, so that a session's id finds the batch that it was sent with.
+        step(submission.kind, {
+          attributes: { "relaymill.session": session, "relaymill.transaction": intent.txHash }
+        })
       ),
     { concurrency: RECORD_CONCURRENCY }
   )

@@ -11,6 +11,7 @@ import type { Block } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { SessionCommand } from "../session/SessionDecider.ts"
 import type { SessionState } from "../session/SessionState.ts"
+import { sessionAttributes } from "../tracing/SessionAttributes.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { ClaimProofStatus } from "../tx/ProofMessages.ts"
 import { linksOf } from "./SendAll.ts"
@@ -62,7 +63,13 @@ const settleSession = Effect.fnUntraced(function* (
     commands ?? unreadable(copy.state, "no_event", height),
     (command) => ledger.record(copy.session, command),
     { discard: true }
-  ).pipe(step("Settlement", { root: true, links: linksOf([copy]), attributes: { "pocket.session.id": copy.session } }))
+  ).pipe(
+    step("Settlement", {
+      root: true,
+      links: linksOf([copy]),
+      attributes: sessionAttributes(copy.state.header, copy.state.supplier)
+    })
+  )
 })
 
 /**
