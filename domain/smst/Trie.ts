@@ -180,7 +180,7 @@ export class Trie {
 
   /**
    * Computes at most about `maxHashes` digests (an extension may exceed it by its length) and returns whether the root
-   * is known now. Changes in between are allowed. One hash takes 1 to 3 µs.
+   * is known now. Changes in between are allowed. One digest takes 1 µs with Node's hash, 2 µs with the pure one.
    */
   digestSome(maxHashes: number): boolean {
     this.#budget = maxHashes
@@ -259,6 +259,7 @@ export class Trie {
   /**
    * Inserts a batch and hands out the encodings of what is new. They count as stored: the caller writes them in the
    * commit that accepts the batch. Hashes each path and leaf once; inner digests wait. All encodings share one buffer.
+   * About 4 µs for a leaf of 1 KB with Node's hash, 8 µs with the pure one: batches of 200 keep a turn below 2 ms.
    */
   insertBatch(leaves: ReadonlyArray<BatchLeaf>): Result.Result<BatchInsertion, UnresolvedNode> {
     let size = 0
