@@ -1,0 +1,156 @@
+/** Turns the faults of a run into what becomes of each step: matches triggers and spans, adds the latency of every day. */
+import { BackendFailed } from "../../domain/ports/Backends.ts"
+import { ChainUnavailable } from "../../domain/ports/Blocks.ts"
+import { BroadcastUnavailable } from "../../domain/ports/Broadcast.ts"
+import { LeasesUnavailable } from "../../domain/ports/Leases.ts"
+import { MeterUnavailable } from "../../domain/ports/MeterStore.ts"
+import { RelayLogUnavailable } from "../../domain/ports/RelayLog.ts"
+import { SharedCacheUnavailable } from "../../domain/ports/SharedCache.ts"
+import { StoreUnavailable } from "../../domain/ports/SupplierStore.ts"
+import type { Fault, Span, StepTrigger } from "./Faults.ts"
+import type { Directive, Step } from "./Gate.ts"
+import { hash } from "./SeededRandom.ts"
+
+type FaultOf<Tag extends Fault["_tag"]> = Extract<Fault, { readonly _tag: Tag }>
+type StepFault = Extract<Fault, { readonly at: StepTrigger }>
+
+/** Local calls: no time passes in them, and nothing fails. */
+const LOCAL = new Set(["Blocks.latest", "Blocks.changes", "Broadcast.subscribe"])
+const LOCAL_PORTS = new Set(["SupplierKeys", "RingVerifier", "RelaySpool", "Backends"])
+
+export class Injection {
+  readonly #seed: number
+  readonly #counts = new Map<string, number>()
+  readonly #triggers = new Map<string, Array<StepFault>>()
+  readonly #outages: ReadonlyArray<FaultOf<"Outage">>
+  readonly #pauses: ReadonlyArray<FaultOf<"Pause">>
+  readonly #redeliveries: ReadonlyArray<FaultOf<"SteadyRedelivery">>
+  /** After this moment only the latency of every day remains. */
+  readonly #healedAt: number
+  /** Faults that have had an effect. */
+  readonly fired = new Set<Fault>()
+
+  constructor(seed: number, faults: ReadonlyArray<Fault>, healedAt: number) {
+    this.#seed = seed
+    this.#healedAt = healedAt
+    for (const fault of faults) {
+      if (!("at" in fault) || typeof fault.at === "number") continue
+      // Only faults at a step have an object there.
+      const at = fault as StepFault
+      const key = triggerKey(at.at)
+      this.#triggers.set(key, [...(this.#triggers.get(key) ?? []), at])
+    }
+    this.#outages = faults.filter((fault) => fault._tag === "Outage")
+    this.#pauses = faults.filter((fault) => fault._tag === "Pause")
+    this.#redeliveries = faults.filter((fault) => fault._tag === "SteadyRedelivery")
+  }
+
+  /** What becomes of a step at `now`, milliseconds from the start of the run. */
+  directive(step: Step, now: number): Directive {
+    const { replica, operation } = step
+    const nth = this.#count(`${replica}|${operation}`)
+    const any = this.#count(`${replica}|*`)
+    if (now >= this.#healedAt) return this.#latency(step, any)
+    let directive: Directive = this.#latency(step, any)
+    for (const outage of this.#outages) {
+      if (!operation.startsWith(`${outage.port}.`) || !inSpan(outage.span, now) || !aims(outage.replica, replica)) continue
+      directive = this.#failed(outage, directive, step, outage.afterEffect)
+    }
+    for (const pause of this.#pauses) {
+      if (pause.replica !== replica || !inSpan(pause.span, now)) continue
+      this.fired.add(pause)
+      directive = { ...directive, delayBefore: pause.span.from + pause.span.millis - now }
+    }
+    const triggered = [
+      ...(this.#triggers.get(`${replica}|${operation}|${nth}`) ?? []),
+      ...(this.#triggers.get(`${replica}|*|${any}`) ?? [])
+    ]
+    for (const fault of triggered) {
+      this.fired.add(fault)
+      switch (fault._tag) {
+        case "Crash":
+          return { ...directive, crash: fault }
+        case "Failure":
+          directive = this.#failed(fault, directive, step, fault.afterEffect)
+          break
+        case "Slow":
+          if (!isLocal(operation)) directive = { ...directive, delayBefore: fault.before, delayAfter: fault.after }
+          break
+        case "LateAppend":
+          return { lateEffect: fault.millis }
+      }
+    }
+    return directive
+  }
+
+  /** Whether deliveries are to be handed out again after this step. */
+  redelivers(step: Step, now: number): boolean {
+    if (now >= this.#healedAt) return false
+    const any = this.#counts.get(`${step.replica}|*`) ?? 0
+    const due = this.#redeliveries.find(({ replica, every }) => replica === step.replica && any % every === 0)
+    if (due !== undefined) this.fired.add(due)
+    return due !== undefined
+  }
+
+  #count(key: string): number {
+    const count = (this.#counts.get(key) ?? 0) + 1
+    this.#counts.set(key, count)
+    return count
+  }
+
+  #failed(fault: Fault, directive: Directive, step: Step, afterEffect: boolean): Directive {
+    const error = errorOf(step.operation, step.args)
+    if (error === undefined) return directive
+    this.fired.add(fault)
+    return { ...directive, failure: { error, afterEffect } }
+  }
+
+  /** Every third call to another machine takes up to 40 ms before or after its effect. */
+  #latency({ replica, operation }: Step, nth: number): Directive {
+    if (isLocal(operation)) return {}
+    const drawn = hash(`${this.#seed}|${replica}|${nth}`)
+    if (drawn % 3 !== 0) return {}
+    return { delayBefore: (drawn >>> 4) % 40, delayAfter: (drawn >>> 12) % 40 }
+  }
+}
+
+const triggerKey = ({ replica, operation, nth }: StepTrigger): string => `${replica}|${operation}|${nth}`
+
+const inSpan = ({ from, millis }: Span, now: number): boolean => from <= now && now < from + millis
+
+const aims = (target: string, replica: string): boolean => target === "*" || target === replica
+
+const isLocal = (operation: string): boolean =>
+  LOCAL.has(operation) || LOCAL_PORTS.has(operation.slice(0, operation.indexOf(".")))
+
+/** The port's own error for "no answer", as its adapter would give it; none for calls that cannot fail so. */
+const errorOf = (operation: string, args: ReadonlyArray<unknown>): unknown => {
+  const [port = "", method = ""] = operation.split(".")
+  const cause = "injected"
+  // Methods are literals of the errors' schemas, checked there.
+  switch (port) {
+    case "SupplierStore":
+      return new StoreUnavailable({ operation: method, cause })
+    case "Leases":
+      return method === "ttl" ? undefined : new LeasesUnavailable({ operation: method as "renew", cause })
+    case "RelayLog":
+      return new RelayLogUnavailable({ operation: method === "append" ? "append" : "announce", cause })
+    case "MeterStore":
+      return new MeterUnavailable({ operation: method as "take", cause })
+    case "SharedCache":
+      return new SharedCacheUnavailable({ operation: method as "get", cause })
+    case "Broadcast":
+      return method === "publish" ? new BroadcastUnavailable({ channel: String(args[0]), cause }) : undefined
+    case "ChainQuery":
+    case "ChainTx":
+      return new ChainUnavailable({ operation: method, cause })
+    case "Blocks":
+      return method === "at" ? new ChainUnavailable({ operation: "block", cause }) : undefined
+    case "Backends":
+      return method === "forward"
+        ? new BackendFailed({ reason: "unreachable", service: "", rpcType: "jsonrpc", cause })
+        : undefined
+    default:
+      return undefined
+  }
+}
