@@ -1,19 +1,22 @@
 /** Order of the leaves of one batch: by path, ties in the order given. */
+import { PATH_SIZE, uint32At } from "./TrieSpec.ts"
 
-/** Number of leaves that one batch may have: index and 32 path bits share a 53-bit integer. */
-export const MAX_BATCH = 1 << 20
+/** Most leaves for which 32 bits of the path and the index fit one 53-bit number; more are compared byte by byte. */
+const MAX_NUMBERED = 1 << 21
 
 /**
  * Indexes of the leaf encodings sorted by path, as a list. Equal paths keep their order. Sorting plain numbers is
  * about ten times faster than sorting with a comparison function.
  */
 export const sortByPath = (encodings: ReadonlyArray<Uint8Array>): Array<number> => {
-  const keys = new Float64Array(encodings.length)
-  encodings.forEach((encoding, index) => {
-    keys[index] = prefixOf(encoding) * MAX_BATCH + index
-  })
+  const count = encodings.length
+  if (count > MAX_NUMBERED) {
+    return Array.from(encodings.keys()).sort((a, b) => comparePaths(encodings[a], encodings[b]))
+  }
+  const keys = new Float64Array(count)
+  for (const [index, encoding] of encodings.entries()) keys[index] = uint32At(encoding, 1) * count + index
   keys.sort()
-  const order = Array.from(keys, (key) => key % MAX_BATCH)
+  const order = Array.from(keys, (key) => key % count)
   // Leaves whose first 32 bits agree are rare: put them in order by insertion.
   for (let i = 1; i < order.length; i++) {
     const index = order[i] ?? 0
@@ -28,12 +31,9 @@ export const sortByPath = (encodings: ReadonlyArray<Uint8Array>): Array<number> 
   return order
 }
 
-const prefixOf = (encoding: Uint8Array): number =>
-  (encoding[1] ?? 0) * 0x1000000 + (((encoding[2] ?? 0) << 16) | ((encoding[3] ?? 0) << 8) | (encoding[4] ?? 0))
-
 const comparePaths = (a: Uint8Array | undefined, b: Uint8Array | undefined): number => {
   if (a === undefined || b === undefined) return 0
-  for (let i = 1; i <= 32; i++) {
+  for (let i = 1; i <= PATH_SIZE; i++) {
     const difference = (a[i] ?? 0) - (b[i] ?? 0)
     if (difference !== 0) return difference
   }

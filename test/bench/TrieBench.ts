@@ -3,7 +3,7 @@
  * bare hashing of the same bytes with the same function. CPU time of the process, medians.
  *
  * Run alone: `node --expose-gc test/bench/TrieBench.ts`. Node 24.21 on two shared cores, 1 000 / 10 000 / 100 000 leaves:
- * insertAndCommit 8 / 10 / 15 µs with Node's hash (1.5–1.7 / 1.6–1.8 / 1.8–2.1 times bare hashing), 15 / 17 / 23 µs with
+ * insertAndCommit 8 / 10 / 15 µs with Node's hash (1.5–1.7 / 1.6–1.9 / 1.8–2.2 times bare hashing), 15 / 17 / 23 µs with
  * the pure one (1.3 / 1.3 / 1.4 times); everyNode 14 / 18 / 29 µs; proof 20 µs; 200 bytes of node memory a leaf.
  */
 import { createHash } from "node:crypto"
