@@ -83,7 +83,8 @@ const walk = (
   storedNode: StoredNode
 ): Result.Result<Way, ProofUnavailable | CorruptNode> => {
   if (path.length !== PATH_SIZE) return Result.fail(new ProofUnavailable({ reason: "path_size" }))
-  const turned = path.slice()
+  // Not `slice`, which is a view where the path is a Buffer.
+  const turned = Uint8Array.from(path)
   const flippedBits: Array<number> = []
   const sideNodes: Array<Uint8Array> = []
   const flip = (bit: number) => {
@@ -102,7 +103,7 @@ const walk = (
         return needs(step.digest)
       case "empty":
         if (depth > 0) return Result.fail(new ProofUnavailable({ reason: "no_leaf" }))
-        return Result.succeed({ kind: "proof", proof: { ...emptyTrieProof, path: path.slice() } })
+        return Result.succeed({ kind: "proof", proof: { ...emptyTrieProof, path: Uint8Array.from(path) } })
       case "extension":
         for (let bit = step.start; bit < step.end; bit++) {
           if (bitOf(turned, bit) !== bitOf(step.path, bit)) flip(bit)
@@ -138,7 +139,7 @@ const walk = (
         return Result.succeed({
           kind: "proof",
           proof: {
-            path: path.slice(),
+            path: Uint8Array.from(path),
             flippedBits,
             depth,
             closestPath: step.path,

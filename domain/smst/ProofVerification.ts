@@ -67,7 +67,7 @@ const checkShape = (proof: ClosestProof, hash: InnerHash, sha256: Sha256): Resul
   const { closestPath, depth } = proof
   if (depth > PATH_BITS) return refuse("depth", `is ${depth}, more than ${PATH_BITS}`)
   if (closestPath.length < PATH_SIZE) return refuse("closestPath", `has ${closestPath.length} bytes, less than 32`)
-  const turned = proof.path.slice()
+  const turned = Uint8Array.from(proof.path)
   for (const bit of proof.flippedBits) {
     if (bit > depth || bit >= PATH_BITS) return refuse("flippedBits", `names bit ${bit} at depth ${depth}`)
     turned[bit >> 3] = (turned[bit >> 3] ?? 0) ^ (0x80 >> (bit & 7))

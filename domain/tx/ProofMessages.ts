@@ -124,7 +124,7 @@ const readOwner = (
 const readCreateClaim = (reader: ProtoReader, draft: ClaimDraft): void => {
   while (reader.next()) {
     if (readOwner(reader, draft)) continue
-    if (reader.field === 3) draft.rootHash = reader.bytes("root_hash").slice()
+    if (reader.field === 3) draft.rootHash = Uint8Array.from(reader.bytes("root_hash"))
     else reader.skip()
   }
 }
@@ -132,7 +132,7 @@ const readCreateClaim = (reader: ProtoReader, draft: ClaimDraft): void => {
 const readSubmitProof = (reader: ProtoReader, draft: ProofDraft): void => {
   while (reader.next()) {
     if (readOwner(reader, draft)) continue
-    if (reader.field === 3) draft.proof = reader.bytes("proof").slice()
+    if (reader.field === 3) draft.proof = Uint8Array.from(reader.bytes("proof"))
     else reader.skip()
   }
 }
@@ -140,7 +140,7 @@ const readSubmitProof = (reader: ProtoReader, draft: ProofDraft): void => {
 const readClaim = (reader: ProtoReader, draft: ClaimDraft & { proofValidationStatus: number }): void => {
   while (reader.next()) {
     if (readOwner(reader, draft)) continue
-    if (reader.field === 3) draft.rootHash = reader.bytes("root_hash").slice()
+    if (reader.field === 3) draft.rootHash = Uint8Array.from(reader.bytes("root_hash"))
     else if (reader.field === 4) draft.proofValidationStatus = reader.int32("proof_validation_status")
     else reader.skip()
   }

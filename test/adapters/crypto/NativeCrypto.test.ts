@@ -36,7 +36,11 @@ ringVerifierContract("pure", RingVerifierPure.layer)
 describe("the pure verifier", () => {
   it("gives the same verdicts once every point that passed has a table", () => {
     const eager = { capacity: 64, promoteAfter: 1, idlePasses: 0 }
-    const verifyPure = makeRingVerificationPure({ memberCapacity: 1000, memberTables: eager, imageTables: eager })
+    const { verify: verifyPure } = makeRingVerificationPure({
+      memberCapacity: 1000,
+      memberTables: eager,
+      imageTables: eager
+    })
     const members = makeMemberPoints(1000)
     const cases = [...edgeCases(), ...randomCases("tables", 2)]
     for (const { message, signature } of cases.filter(({ valid, name }) => valid && / s one$|untouched/.test(name))) {
@@ -126,18 +130,25 @@ describe("where the native library throws", () => {
 })
 
 describe("where the native library is missing", () => {
-  it.effect("says so once and verifies in pure code", () =>
+  it.effect("says so once for verification and signing, and verifies in pure code", () =>
     Effect.gen(function* () {
       const lines: Array<unknown> = []
       const logger = Logger.make(({ message }) => {
         lines.push(message)
       })
+      const missing = Result.fail(new NativeUnavailable({ platform: "none", cause: new Error("not built") }))
       const valid = allRingVectors[0]!
       const signature = Result.getOrThrow(decode(hex(valid.signature_hex), 16))
       yield* Effect.gen(function* () {
         const verifier = yield* RingVerifier
         for (let i = 0; i < 3; i++) assert.isTrue(yield* verifier.verify(hex(valid.message_hex), signature))
-      }).pipe(Effect.provide(RingVerifierNative.layerWith(10, unavailable).pipe(Layer.provide(Logger.layer([logger])))))
+      }).pipe(
+        Effect.provide(
+          Layer.mergeAll(RingVerifierNative.layerWith(10, missing), SupplierKeysNative.layer([], missing)).pipe(
+            Layer.provide(Logger.layer([logger]))
+          )
+        )
+      )
       assert.strictEqual(lines.length, 1)
       assert.include(String(lines[0]), "no native secp256k1 for none")
     })
@@ -150,5 +161,12 @@ describe("nodeSha256", () => {
       const bytes = Uint8Array.from({ length }, (_, i) => bytesOf(`${i % 7}`)[i % 32]!)
       assert.deepStrictEqual(Uint8Array.from(nodeSha256(bytes)), sha256(bytes))
     }
+  })
+
+  it("gives plain bytes, whose slices are copies", () => {
+    const digest = nodeSha256(new Uint8Array(3))
+    const before = Uint8Array.from(digest)
+    digest.slice()[0] = (digest[0] ?? 0) ^ 0xff
+    assert.deepStrictEqual(digest, before)
   })
 })

@@ -156,4 +156,15 @@ describe("proof vectors", () => {
     const { trie, store } = build(leaves)
     for (const vector of proofs) assert.strictEqual(prove(trie, store, hex(vector.path_hex)).rounds, 1)
   })
+
+  it.each(cases)("leaves the path as it is where it is a Node Buffer, in $name", ({ leaves, proofs }) => {
+    const { trie, store } = build(leaves)
+    for (const { path_hex } of proofs) {
+      const path = Buffer.from(path_hex, "hex")
+      const { proof } = prove(trie, store, path)
+      assert.strictEqual(toHex(proof.path), path_hex)
+      verify(compact({ ...proof, path }), trie.root())
+      assert.strictEqual(toHex(path), path_hex)
+    }
+  })
 })
