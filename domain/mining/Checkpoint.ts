@@ -23,6 +23,7 @@ export const storeNodes = Effect.fnUntraced(function* (session: SessionId, trie:
     const nodes = trie.takeWrites(ingest.nodeChunk)
     if (nodes.length === 0) return root
     yield* store.writeNodes(lease, session, nodes)
+    yield* Effect.yieldNow
   }
 })
 

@@ -45,7 +45,8 @@ export const foldRelays = Effect.fnUntraced(function* (session: SessionId, relay
     Effect.fnUntraced(function* (copy) {
       const opening = yield* openingEvents(copy, relays)
       const state = opening.reduce(evolve, copy.state)
-      const own = relays.filter(({ header }) => isSameSessionHeader(header, state.header))
+      const isOwn = ({ header }: MinedDelivery) => isSameSessionHeader(header, state.header)
+      const own = relays.filter(isOwn)
       const priced = own.filter(({ relay }) => relay.computeUnitsPerRelay === state.computeUnitsPerRelay)
       const isTooLate = opening.length > 0 && !(yield* canStillBeClaimed(state.header))
       const folded =
@@ -70,7 +71,7 @@ export const foldRelays = Effect.fnUntraced(function* (session: SessionId, relay
         late: folded.late,
         mispriced,
         duplicates: priced.length - folded.added - folded.late,
-        foreign: relays.filter((relay) => !own.includes(relay))
+        foreign: own.length === relays.length ? [] : relays.filter((relay) => !isOwn(relay))
       }
       return [change, [outcome, folded.orphans] as const] as const
     })

@@ -104,6 +104,8 @@ const ingestSession = Effect.fnUntraced(function* (
         Effect.logWarning("commit not confirmed, relays are delivered again", unavailable),
       ChainUnavailable: (unavailable) => Effect.logWarning("session cannot be opened without the chain", unavailable)
     }),
+    // It would meet the supplier again after every start, and its other sessions with it.
+    Effect.catchDefect((defect) => Effect.logError("folding relays has a defect", defect)),
     Effect.annotateLogs({ session })
   )
   if (left > 0) yield* Metrics.add(Metrics.relaysFailed, supplierLabel(relays), left)

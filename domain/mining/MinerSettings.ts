@@ -86,7 +86,7 @@ export const defaultMinerSettings: MinerSettings = {
     concurrentSessions: 4,
     openTries: 64,
     checkpointLeaves: 50_000,
-    nodeChunk: 1_000,
+    nodeChunk: 500,
     retryAfter: Duration.millis(100),
     retryAtMost: Duration.seconds(5)
   },

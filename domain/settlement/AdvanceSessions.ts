@@ -79,11 +79,14 @@ const advanceGroup = Effect.fnUntraced(function* (group: SessionGroup, look: Loo
 const tidy = Effect.fnUntraced(function* ({ block, intents }: Look) {
   const ledger = yield* SessionLedger
   const store = yield* SupplierStore
+  const memory = yield* SubmissionMemory
   const { submission } = yield* MinerSettings
   const live = new Set((yield* ledger.live).map(({ session }) => session))
   yield* forgetOthers(live)
   for (const { txHash, sessions } of yield* intents) {
-    if (!sessions.some(({ session }) => live.has(session))) yield* store.dropIntent(ledger.lease, txHash)
+    if (sessions.some(({ session }) => live.has(session))) continue
+    yield* store.dropIntent(ledger.lease, txHash)
+    memory.sentAt.delete(txHash)
   }
   for (const [session, endedAt] of yield* ledger.ended) {
     if (endedAt + submission.retentionBlocks < block.height) yield* ledger.forget(session)

@@ -7,6 +7,7 @@ import { SessionLedger } from "../mining/SessionLedger.ts"
 import type { Block } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
+import type { SessionCommand } from "../session/SessionDecider.ts"
 import { awaitsSettlement } from "../session/SessionState.ts"
 import { bytesEqual } from "../smst/TrieSpec.ts"
 import { type Claim, ClaimProofStatus } from "../tx/ProofMessages.ts"
@@ -15,7 +16,7 @@ import { rootSum } from "./ClaimRoot.ts"
 import type { SessionGroup } from "./SessionGroup.ts"
 import { sessionPrices } from "./SessionTerms.ts"
 import { isolated } from "./Submission.ts"
-import { noteObstacle } from "./SubmissionMemory.ts"
+import { clearObstacle, noteObstacle } from "./SubmissionMemory.ts"
 
 /** Claims of the supplier by session id. */
 export type ClaimsOnChain = ReadonlyMap<string, Claim>
@@ -54,25 +55,23 @@ const confirmClaim = Effect.fnUntraced(function* (
   height: bigint
 ) {
   const ledger = yield* SessionLedger
-  yield* ledger
-    .record(session, {
-      _tag: "ConfirmClaim",
-      root: claim.rootHash,
-      claimedUpokt: known ?? (yield* worthOf(claim)),
-      height
-    })
-    .pipe(
-      Effect.catchTag("CommandRefused", (refused) =>
-        refused.reason === "root"
-          ? Effect.andThen(
-              Effect.logError("the chain holds a claim with another root").pipe(
-                Effect.annotateLogs({ session, height })
-              ),
-              ledger.record(session, { _tag: "ReportMismatch", onChain: claim.rootHash, height })
-            )
-          : Effect.fail(refused)
-      )
+  const confirmation: SessionCommand = {
+    _tag: "ConfirmClaim",
+    root: claim.rootHash,
+    claimedUpokt: known ?? (yield* worthOf(claim)),
+    height
+  }
+  yield* ledger.record(session, confirmation).pipe(
+    Effect.tap((events) => (events.length > 0 ? clearObstacle(session) : Effect.void)),
+    Effect.catchTag("CommandRefused", (refused) =>
+      refused.reason === "root"
+        ? Effect.andThen(
+            Effect.logError("the chain holds a claim with another root").pipe(Effect.annotateLogs({ session, height })),
+            ledger.record(session, { _tag: "ReportMismatch", onChain: claim.rootHash, height })
+          )
+        : Effect.fail(refused)
     )
+  )
 })
 
 const confirmProof = Effect.fnUntraced(function* (session: SessionId, status: string, claim: Claim, height: bigint) {

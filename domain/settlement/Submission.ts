@@ -41,7 +41,8 @@ export type StepFailed = { readonly _tag: string }
 
 /**
  * Keeps a step's failure to its session: it is logged here, once, and the step runs again at the next look, until a
- * window closes and the session ends with a reason. Only a lost lease goes on.
+ * window closes and the session ends with a reason. Only a lost lease goes on. A defect is kept to its session too: it
+ * would meet the supplier again after every start, and its other sessions with it.
  */
 export const isolated =
   (step: string, annotations: { readonly session?: SessionId; readonly height?: bigint }) =>
@@ -54,12 +55,12 @@ export const isolated =
         failure._tag === "LeaseLost"
           ? // The tag says which member of the union it is.
             Effect.fail(failure as Extract<E, LeaseLost>)
-          : Effect.logWarning("step is repeated at the next look", failure).pipe(
-              Effect.annotateLogs({ step, ...annotations }),
-              Effect.andThen(SubmissionMemory),
-              Effect.map((memory) => {
-                memory.failedSteps++
-              })
-            )
-      )
+          : Effect.andThen(Effect.logWarning("step is repeated at the next look", failure), countFailedStep)
+      ),
+      Effect.catchDefect((defect) => Effect.andThen(Effect.logError("step has a defect", defect), countFailedStep)),
+      Effect.annotateLogs({ step, ...annotations })
     )
+
+const countFailedStep = Effect.map(SubmissionMemory, (memory) => {
+  memory.failedSteps++
+})

@@ -60,6 +60,13 @@ export const noteObstacle = (session: SessionId, obstacle: Obstacle, alone = fal
     if (alone) memory.alone.add(session)
   })
 
+/** Forgets what stood in a session's way: it has got past it. */
+export const clearObstacle = (session: SessionId) =>
+  Effect.map(SubmissionMemory, (memory) => {
+    memory.obstacles.delete(session)
+    memory.alone.delete(session)
+  })
+
 /** Forgets what was noted about sessions that are not live any more. */
 export const forgetOthers = (live: ReadonlySet<SessionId>) =>
   Effect.map(SubmissionMemory, (memory) => {
