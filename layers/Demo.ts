@@ -70,7 +70,7 @@ export const runDemo = (options: DemoOptions, output: ScreenConsole.Output) =>
         const screen = yield* Screen
         const say = screen.line
         yield* say(
-          `relaying at ${endpoint}, ${options.suppliers} suppliers, ${options.sessions} applications; Ctrl-C drains`
+          `relaying at ${endpoint} (suppliers ${options.suppliers}, applications ${options.sessions}); Ctrl-C drains`
         )
         const end = Effect.gen(function* () {
           yield* say("draining")

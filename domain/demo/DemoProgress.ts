@@ -133,8 +133,8 @@ export const pulse = ({ height, gateway, earned }: DemoProgress): string =>
 
 /** What the demo achieved, for its end. */
 export const summary = (progress: DemoProgress): ReadonlyArray<string> => [
-  `${progress.gateway.verified} relays served and verified, ${progress.gateway.refused} refused, ${progress.gateway.failed} failed`,
-  `${progress.settled} sessions settled, ${progress.unpaid} ended without pay, earned ${pokt(progress.earned)}`
+  `relays: ${progress.gateway.verified} served and verified, ${progress.gateway.refused} refused, ${progress.gateway.failed} failed`,
+  `sessions: ${progress.settled} settled, ${progress.unpaid} ended without pay; earned ${pokt(progress.earned)}`
 ]
 
 /** Exact: 1 POKT = 1 000 000 uPOKT; the issue's unit stays visible. */
