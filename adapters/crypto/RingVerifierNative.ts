@@ -1,13 +1,14 @@
-/** `RingVerifier` through libsecp256k1; in pure code, with one warning, where that is not available. */
+/** `RingVerifier` through libsecp256k1; in pure code on worker threads, with one warning, where that is not available. */
 import { Effect, Layer, Result } from "effect"
 import { RingVerifier } from "../../domain/ports/RingVerifier.ts"
-import { DEFAULT_MEMBER_CAPACITY, makeRingVerificationPure } from "../../domain/ring/RingVerifierPure.ts"
-import { nodeHashToScalar } from "./NodeSha256.ts"
+import { DEFAULT_MEMBER_CAPACITY } from "../../domain/ring/RingVerifierPure.ts"
+import { ringCacheGauges } from "./RingCacheGauges.ts"
 import { makeRingVerificationNative } from "./RingVerificationNative.ts"
-import { loadSecp256k1Native, type NativeUnavailable, type Secp256k1Native } from "./Secp256k1Native.ts"
+import * as RingVerifierWorkers from "./RingVerifierWorkers.ts"
+import { loadSecp256k1Native, type NativeUnavailable, type Secp256k1Native, warnOnce } from "./Secp256k1Native.ts"
 
 /**
- * A verifier that keeps at most `memberCapacity` members, near 1 KB each.
+ * A verifier that keeps at most `memberCapacity` members, near 1 KB each, in this process or in each thread.
  * `native` is the library or why there is none; by default it is loaded here.
  */
 export const layerWith = (
@@ -18,11 +19,11 @@ export const layerWith = (
     RingVerifier,
     Effect.gen(function* () {
       if (Result.isFailure(native)) {
-        yield* Effect.logWarning(native.failure.message)
-        const verify = makeRingVerificationPure({ memberCapacity, hashToScalar: nodeHashToScalar })
-        return { verify: (message, signature) => Effect.sync(() => verify(message, signature)) }
+        yield* warnOnce(native.failure)
+        return yield* RingVerifierWorkers.make({ memberCapacity })
       }
-      const { verify } = makeRingVerificationNative(native.success, { memberCapacity })
+      const { fill, verify } = makeRingVerificationNative(native.success, { memberCapacity })
+      yield* ringCacheGauges(fill)
       return { verify: (message, signature) => Effect.sync(() => verify(message, signature)) }
     })
   )

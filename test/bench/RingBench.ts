@@ -42,7 +42,7 @@ const noble = (): boolean => {
 
 const plain = makeRingVerificationNative(native, { memberCapacity: 16, memberTables: noTables, imageTables: noTables })
 const tabled = makeRingVerificationNative(native, { memberCapacity: 16 })
-const tabledPure = makeRingVerificationPure({ memberCapacity: 16 })
+const { verify: tabledPure } = makeRingVerificationPure({ memberCapacity: 16 })
 const contenders: ReadonlyArray<readonly [name: string, runs: number, body: () => boolean]> = [
   ["noble", 40, noble],
   ["pure", 40, () => verify(message, signature, { members })],

@@ -1,5 +1,5 @@
 /** What every `RingVerifier` must do: the reference's verdict on each golden vector and on every edge a signer can reach. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import { Effect, type Layer, Result } from "effect"
 import { RingVerifier } from "../../domain/ports/RingVerifier.ts"
 import { decode } from "../../domain/ring/RingSignature.ts"
@@ -7,9 +7,9 @@ import { makeMemberPoints, verify } from "../../domain/ring/RingVerification.ts"
 import { allRingVectors, edgeCases, randomCases, type RingCase } from "../domain/ring/RingSignatureCases.ts"
 import { hex } from "../vectors/load.ts"
 
-/** Registers the suite for one adapter. */
+/** Registers the suite for one adapter; all its tests share one instance. */
 export const ringVerifierContract = (name: string, adapter: Layer.Layer<RingVerifier>): void => {
-  describe(`RingVerifier, ${name}`, () => {
+  layer(adapter)(`RingVerifier, ${name}`, (it) => {
     for (const each of allRingVectors) {
       it.effect(`gives the reference's verdict on ${each.name}`, () =>
         Effect.gen(function* () {
@@ -18,16 +18,14 @@ export const ringVerifierContract = (name: string, adapter: Layer.Layer<RingVeri
           const valid =
             Result.isSuccess(signature) && (yield* verifier.verify(hex(each.message_hex), signature.success))
           assert.strictEqual(valid, each.expect === "valid")
-        }).pipe(Effect.provide(adapter))
+        })
       )
     }
 
-    it.effect("gives the pure verdict on random rings and damaged copies", () =>
-      Effect.provide(agreesWithPure(randomVerdicts), adapter)
-    )
+    it.effect("gives the pure verdict on random rings and damaged copies", () => agreesWithPure(randomVerdicts))
 
     it.effect("gives the pure verdict where intermediate points are infinite, doubled or the generator", () =>
-      Effect.provide(agreesWithPure(edgeVerdicts), adapter)
+      agreesWithPure(edgeVerdicts)
     )
 
     it.effect("answers false, without failing, for shapes that decoding never yields", () =>
@@ -46,7 +44,7 @@ export const ringVerifierContract = (name: string, adapter: Layer.Layer<RingVeri
         for (const length of [0, 31, 33, 64]) {
           assert.isFalse(yield* verifier.verify(new Uint8Array(length), signature))
         }
-      }).pipe(Effect.provide(adapter))
+      })
     )
   })
 }
