@@ -6,8 +6,12 @@ import type { TxMessage } from "../../domain/tx/TxDecode.ts"
 import { PROOF, refuse, SDK, type TxRefusal } from "./ChainErrors.ts"
 import { validatorAddress } from "./Genesis.ts"
 
-/** `ValidateBasic` of each message in order; a transaction without messages is refused. Source: cosmos-sdk baseapp. */
+/**
+ * `ValidateBasic` of each message in order; a transaction without messages is refused. Stateless, so lists that passed
+ * are remembered: every block checks what waits again. Source: cosmos-sdk baseapp.
+ */
 export const validateMessages = (messages: ReadonlyArray<TxMessage>): Result.Result<void, TxRefusal> => {
+  if (passed.has(messages)) return Result.void
   if (messages.length === 0) return Result.fail(refuse(SDK.invalidRequest, "must contain at least one message"))
   for (const message of messages) {
     const checked =
@@ -17,8 +21,11 @@ export const validateMessages = (messages: ReadonlyArray<TxMessage>): Result.Res
       return Result.fail({ codespace, code, log })
     }
   }
+  passed.add(messages)
   return Result.void
 }
+
+const passed = new WeakSet<ReadonlyArray<TxMessage>>()
 
 /**
  * The chain's text for an invalid header inside a relay, `undefined` for a valid one. It is the one that a proof message
