@@ -99,7 +99,10 @@ const ingestSession = Effect.fnUntraced(function* (
         Effect.map(setAside(deliveriesOf(relays), "unknown_service"), (remaining) => {
           left = remaining
         }),
-      CommitRefused: (refused) => Effect.logWarning("commit refused, session is loaded again", refused),
+      CommitRefused: (refused) =>
+        refused.reason === "foreign_root"
+          ? Effect.logError("somebody else wrote this session's trie", refused)
+          : Effect.logWarning("commit refused, session is loaded again", refused),
       StoreUnavailable: (unavailable) =>
         Effect.logWarning("commit not confirmed, relays are delivered again", unavailable),
       ChainUnavailable: (unavailable) => Effect.logWarning("session cannot be opened without the chain", unavailable)

@@ -119,7 +119,7 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
   return SessionLedger.of({
     lease,
     live: Effect.map(reload, () => [...live.values()].sort((a, b) => (a.session < b.session ? -1 : 1))),
-    ended: Effect.sync(() => ended),
+    ended: Effect.succeed(ended),
     change,
     record: (session, command) =>
       change(session, (copy) => {

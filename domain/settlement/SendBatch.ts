@@ -175,9 +175,9 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
   const memory = yield* SubmissionMemory
   const { chainId } = yield* ChainTx
   const publicKey = yield* SupplierKeys.use((keys) => keys.publicKey(lease.supplier))
-  if (Option.isNone(publicKey)) return yield* Effect.fail(new KeyNotHeld({ supplier: lease.supplier }))
+  if (Option.isNone(publicKey)) return yield* new KeyNotHeld({ supplier: lease.supplier })
   const account = yield* ChainQuery.use((chain) => chain.account(lease.supplier))
-  if (Option.isNone(account)) return yield* Effect.fail(noAccount)
+  if (Option.isNone(account)) return yield* noAccount
   const blockTime = Option.getOrElse(Duration.toNanos(settings.blockTime), () => 0n)
   const [timeoutUnixNano, timeouts] = reserveTimeout(
     memory.timeouts,

@@ -1,5 +1,5 @@
 /** Looks at the sessions of one supplier at every new height, and again within a block while something waits or failed. */
-import { Duration, Effect, Option, Stream } from "effect"
+import { Duration, Effect, Option, Schedule, Stream } from "effect"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { Blocks } from "../ports/Blocks.ts"
@@ -23,7 +23,7 @@ export const advanceLoop = Effect.gen(function* () {
       Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
     )
     const pause = pauseAfter(outcome, submission.recheckEvery)
-    yield* pause === undefined ? newer : Effect.raceFirst(newer, Effect.sleep(pause))
+    yield* pause === undefined ? newer : Effect.timeoutOption(newer, pause)
   }
 })
 
@@ -33,11 +33,8 @@ const pauseAfter = ({ waiting, failed }: LookOutcome, recheckEvery: Duration.Dur
 }
 
 /** Until the first block was seen there is nothing to do. */
-const newestBlock = Blocks.use((blocks) =>
-  blocks.latest.pipe(
-    Effect.catchTag("ChainUnavailable", () => Effect.as(Effect.sleep(WAIT_FOR_BLOCK), undefined)),
-    Effect.repeat({ until: (block) => block !== undefined })
-  )
-).pipe(Effect.flatMap((block) => (block === undefined ? Effect.never : Effect.succeed(block))))
-
-const WAIT_FOR_BLOCK = Duration.millis(500)
+const newestBlock = Blocks.use((blocks) => blocks.latest).pipe(
+  Effect.retry(Schedule.spaced("500 millis")),
+  // Retried for ever: it does not fail.
+  Effect.orDie
+)

@@ -93,7 +93,7 @@ export const startSupplierFleet: Effect.Effect<SupplierFleet, never, SupplierPor
         yield* Deferred.succeed(one.pipeline, pipeline)
         yield* pipeline.ended
         // It was drained: whoever asked for that goes on.
-        yield* Effect.never
+        return yield* Effect.never
       }).pipe(
         Effect.catchTag("LeaseLost", () => stop(one.lease.supplier, "lost")),
         Effect.catchCauseIf(
