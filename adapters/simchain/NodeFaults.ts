@@ -3,16 +3,22 @@
  * several replicas can disagree about the chain at the same time.
  */
 
-/** A CheckTx answer that is not the chain's own decision. */
-export interface InjectedRefusal {
-  readonly codespace: string
-  readonly code: number
-  readonly log: string
-}
+/**
+ * An answer to a broadcast that is not the chain's own decision: one of CheckTx, or a text without a code, such as
+ * `mempool is still rechecking after a new committed block, so it is considered as full`.
+ */
+export type InjectedRefusal =
+  | { readonly codespace: string; readonly code: number; readonly log: string }
+  | { readonly text: string }
 
 export interface NodeFaults {
-  /** Blocks that this node is behind. Its view never goes back: a greater lag only delays what it sees next. */
+  /**
+   * Blocks that this node is behind, at most `MAX_KEPT_STATES`. Its view never goes back: a greater lag only delays what
+   * it sees next.
+   */
   readonly lagBlocks: bigint
+  /** Queries, simulation and CheckTx are so many blocks more behind than the blocks that the node shows. */
+  readonly queryLagBlocks: bigint
   /** The node shows no new block at all until this is false again; its queries go on at the old height. */
   readonly blocksStalled: boolean
   /** Every read fails with `ChainUnavailable`: queries, blocks by height, transaction look-ups. */
@@ -34,6 +40,7 @@ export interface NodeFaults {
 /** A node without faults. */
 export const noFaults: NodeFaults = {
   lagBlocks: 0n,
+  queryLagBlocks: 0n,
   blocksStalled: false,
   queriesFail: false,
   txsFail: false,

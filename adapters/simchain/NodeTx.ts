@@ -15,7 +15,10 @@ import { executeTx } from "./TxExecution.ts"
 
 /** What the port needs of its node. */
 export interface TxNode {
+  /** State on which transactions are simulated and checked. */
   readonly state: () => ChainState
+  /** Height of the newest block that the node shows. */
+  readonly height: () => bigint
   readonly faults: () => NodeFaults
   readonly setFaults: (faults: Partial<NodeFaults>) => void
 }
@@ -45,7 +48,7 @@ export const makeNodeTx = (cell: ChainCell, node: TxNode): ChainTx["Service"] =>
       Effect.suspend(() =>
         node.faults().queriesFail
           ? Effect.fail(unavailable("find"))
-          : Effect.succeed(findTx(cell, node.state().height, txHash))
+          : Effect.succeed(findTx(cell, node.height(), txHash))
       )
   })
 

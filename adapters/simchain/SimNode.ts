@@ -65,7 +65,9 @@ export const makeSimNode = (
     }
     publish()
     const latest = (): Block => toBlock(blockAt(state.height) ?? firstBlock(cell))
-    const view = { state: () => state, faults: () => faults, setFaults }
+    /** State of queries and transactions: that of the block shown, or an older one that is still kept. */
+    const queryState = (): ChainState => cell.stateAt(state.height - faults.queryLagBlocks) ?? state
+    const view = { state: queryState, height: () => state.height, faults: () => faults, setFaults }
     const readFailure = (operation: string) => (faults.queriesFail ? unavailable(operation) : undefined)
     return {
       advance,

@@ -111,6 +111,21 @@ describe("a node's faults", () => {
   )
 
   test(
+    "queries behind the blocks of the same node",
+    Effect.gen(function* () {
+      const [chain, node, blocks, query] = [yield* SimChain.SimChain, yield* SimNode, yield* Blocks, yield* ChainQuery]
+      yield* chain.produceUntil(5n)
+      yield* node.setFaults({ queryLagBlocks: 2n })
+      yield* chain.administer(updateSharedParams({ computeUnitsToTokensMultiplier: 7n }))
+      yield* chain.produceUntil(7n)
+      assert.strictEqual((yield* blocks.latest).height, 7n)
+      assert.strictEqual((yield* query.sharedParams).computeUnitsToTokensMultiplier, 42_000_000n)
+      yield* chain.produceBlock
+      assert.strictEqual((yield* query.sharedParams).computeUnitsToTokensMultiplier, 7n)
+    })
+  )
+
+  test(
     "stalled blocks: the stream is silent, then continues with the newest",
     Effect.gen(function* () {
       const [chain, node, blocks] = [yield* SimChain.SimChain, yield* SimNode, yield* Blocks]
@@ -132,10 +147,11 @@ describe("a node's faults", () => {
       yield* node.setFaults({
         refusals: [
           { codespace: "sdk", code: 20, log: "" },
+          { text: "mempool is still rechecking after a new committed block, so it is considered as full" },
           { codespace: "sdk", code: 5, log: "spendable balance 1upokt is smaller than 2upokt: insufficient funds" }
         ]
       })
-      for (const reason of ["retry", "operator"]) {
+      for (const reason of ["retry", "retry", "operator"]) {
         const refused = yield* Effect.flip(tx.broadcast(txBytes))
         assert.strictEqual(refused._tag === "TxRefused" ? refused.reason : refused._tag, reason)
       }
