@@ -21,6 +21,7 @@ import type { Verifiers } from "./Verifiers.ts"
 /** Where a transaction is examined. Re-check: again in the mempool, after a block. Deliver: in a block. */
 export type AnteMode = "check" | "recheck" | "simulate" | "deliver"
 
+/** One transaction and where it is examined. */
 export interface AnteInput {
   readonly state: ChainState
   readonly tx: DecodedTx

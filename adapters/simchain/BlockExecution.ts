@@ -21,6 +21,7 @@ export interface Candidate {
   readonly tx: DecodedTx
 }
 
+/** What a block is made of. */
 export interface BlockInput {
   /** Committed state of the block before. */
   readonly state: ChainState
@@ -32,6 +33,7 @@ export interface BlockInput {
   readonly verifiers: Verifiers
 }
 
+/** A block and the state after it. */
 export interface ExecutedBlock {
   readonly state: ChainState
   readonly committed: CommittedBlock

@@ -6,6 +6,7 @@
 /** Most hashes kept; at one block a second about a day. Sessions and proofs look back a few dozen blocks. */
 export const MAX_KEPT_HASHES = 100_000
 
+/** Hashes of consecutive blocks. Read it with `blockHashAt` only: later values share the array. */
 export interface BlockHashes {
   /** Height of `hashes[0]`. */
   readonly first: bigint

@@ -20,6 +20,7 @@ export const MAX_KEPT_STATES = 128n
 /** Least distance of two block times, as CometBFT rounds to: 1 ms. */
 const MIN_BLOCK_STEP = 1_000_000n
 
+/** What a chain consists of; see `SimChainOptions`. */
 export interface ChainCellOptions {
   readonly genesis: ChainState
   readonly seed: string
@@ -28,6 +29,7 @@ export interface ChainCellOptions {
   readonly minGasPriceScaled: bigint
 }
 
+/** One chain. `state` and `mempool` are replaced, never changed. */
 export class ChainCell {
   state: ChainState
   mempool: Mempool = emptyMempool

@@ -50,6 +50,7 @@ export interface ModuleBalances {
   readonly proof: bigint
 }
 
+/** Everything the chain knows at one height. */
 export interface ChainState {
   readonly chainId: string
   /** Height of the block this state is of; while a block is being executed that of the block before. */

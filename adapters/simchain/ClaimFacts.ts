@@ -1,6 +1,6 @@
 /** What the chain derives from a stored claim: its worth and whether it needs a proof. */
 import { Result } from "effect"
-import type { SessionHeader } from "../../domain/relay/SessionHeader.ts"
+import { emptySessionHeader, type SessionHeader } from "../../domain/relay/SessionHeader.ts"
 import { BASE_TARGET, type DifficultyMultiplier, multiplier } from "../../domain/relay/RelayDifficulty.ts"
 import { proofSeedHeight } from "../../domain/session/SessionWindow.ts"
 import { type ClaimFigures, claimFigures } from "../../domain/settlement/ClaimAmount.ts"
@@ -11,7 +11,7 @@ import { type ChainState, hashAt, sharedAt } from "./ChainState.ts"
 import type { Verifiers } from "./Verifiers.ts"
 
 /** Header of a stored claim, which the basic checks have seen. */
-export const headerOf = (claim: Claim): SessionHeader => claim.sessionHeader ?? NO_HEADER
+export const headerOf = (claim: Claim): SessionHeader => claim.sessionHeader ?? emptySessionHeader()
 
 /** 32-byte relay mining target of a service at `height`; the base target for an unknown service. */
 export const targetAt = (state: ChainState, serviceId: string, height: bigint): Uint8Array => {
@@ -46,11 +46,3 @@ export const requirementOf = (state: ChainState, claim: Claim, verifiers: Verifi
 /** The state's targets have 32 bytes and are not 0. */
 const multiplierOf = (target: Uint8Array): DifficultyMultiplier =>
   Result.getOrElse(multiplier(target), () => ({ numerator: 1n, denominator: 1n }))
-
-const NO_HEADER: SessionHeader = {
-  applicationAddress: "",
-  serviceId: "",
-  sessionId: "",
-  sessionStartBlockHeight: 0n,
-  sessionEndBlockHeight: 0n
-}

@@ -20,6 +20,7 @@ export interface BlockTx {
   readonly result: TxResult
 }
 
+/** A block with its transactions in order and what their execution and the end of the block reported. */
 export interface CommittedBlock extends Block {
   readonly txs: ReadonlyArray<BlockTx>
   /** Events of the end of the block, in order. */

@@ -5,7 +5,7 @@
 import { Result } from "effect"
 import type { Session } from "../../domain/chain/Session.ts"
 import { computeUnitsAt } from "../../domain/protocol/ComputeUnitsHistory.ts"
-import type { SessionHeader } from "../../domain/relay/SessionHeader.ts"
+import { emptySessionHeader, type SessionHeader } from "../../domain/relay/SessionHeader.ts"
 import { claimWindow } from "../../domain/session/SessionWindow.ts"
 import { rootCount, rootSum } from "../../domain/settlement/ClaimRoot.ts"
 import { type Claim, ClaimProofStatus, type MsgCreateClaim } from "../../domain/tx/ProofMessages.ts"
@@ -30,7 +30,7 @@ export const createClaim = (
   Result.gen(function* () {
     const { supplierOperatorAddress: supplier, rootHash } = message
     // Basic checks have refused a message without header.
-    const header = message.sessionHeader ?? NO_HEADER
+    const header = message.sessionHeader ?? emptySessionHeader()
     yield* querySession(state, header, supplier, block)
     const { opens, closes } = claimWindow(sharedAt(state, header.sessionEndBlockHeight), header.sessionEndBlockHeight)
     if (block.height < opens) {
@@ -109,11 +109,3 @@ export const computeUnitsPerRelay = (state: ChainState, header: SessionHeader): 
 
 const outOfWindow = (rest: string, block: BlockContext): Result.Result<never, HandlerError> =>
   Result.fail(handlerError("FailedPrecondition", PROOF.claimWindow, `current block height (${block.height}) ${rest}`))
-
-const NO_HEADER: SessionHeader = {
-  applicationAddress: "",
-  serviceId: "",
-  sessionId: "",
-  sessionStartBlockHeight: 0n,
-  sessionEndBlockHeight: 0n
-}

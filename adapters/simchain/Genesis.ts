@@ -80,6 +80,7 @@ export interface ParamsOverrides {
   readonly block?: Partial<ChainParams["block"]>
 }
 
+/** Who and what is on the chain at its start; nothing has to be named. */
 export interface GenesisInput {
   /** `relaymill-sim` by default. */
   readonly chainId?: string
@@ -94,9 +95,11 @@ export interface GenesisInput {
   readonly accounts?: ReadonlyArray<{ readonly publicKey: Uint8Array; readonly balance: bigint }>
 }
 
-/** Accounts that no actor of a genesis owns, from public secrets: the DAO, the block proposer, the owner of services. */
+/** Account of the DAO, from a public secret. */
 export const daoAddress = addressFromSecret("relaymill simulated dao")
+/** Account that receives the proposer's part of rewards, from a public secret. */
 export const validatorAddress = addressFromSecret("relaymill simulated validator")
+/** Owner of services that name none, from a public secret. */
 export const serviceOwnerAddress = addressFromSecret("relaymill simulated service owner")
 
 /** Stakes and balances of actors that name none. */

@@ -42,6 +42,7 @@ export interface PendingTx extends Candidate {
   readonly notBefore: bigint
 }
 
+/** What waits and what was seen. */
 export interface Mempool {
   /** In order of arrival. */
   readonly pending: ReadonlyArray<PendingTx>
@@ -49,6 +50,7 @@ export interface Mempool {
   readonly seen: ReadonlySet<string>
 }
 
+/** A node that has just started. */
 export const emptyMempool: Mempool = { pending: [], seen: new Set() }
 
 /** What CheckTx needs to know of a node. */

@@ -11,6 +11,7 @@ export type InjectedRefusal =
   | { readonly codespace: string; readonly code: number; readonly log: string }
   | { readonly text: string }
 
+/** The switches of one node; `noFaults` is how it starts. */
 export interface NodeFaults {
   /**
    * Blocks that this node is behind, at most `MAX_KEPT_STATES`. Its view never goes back: a greater lag only delays what

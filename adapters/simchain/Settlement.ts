@@ -4,18 +4,21 @@
  */
 import { Result } from "effect"
 import { ChainEvent } from "../../domain/chain/ChainEvents.ts"
+import { toText } from "../../domain/protocol/Decimal.ts"
 import { unstakeApplication } from "../../domain/session/ApplicationConfigs.ts"
 import { sessionEnd } from "../../domain/session/SessionGrid.ts"
 import { pendingSessions, settlementHeight } from "../../domain/session/SessionWindow.ts"
 import type { ClaimFigures } from "../../domain/settlement/ClaimAmount.ts"
 import { capClaim, sessionBudget, type SessionBudget } from "../../domain/settlement/ClaimCap.ts"
+import { rootCount, rootSum } from "../../domain/settlement/ClaimRoot.ts"
 import { type ProofRequirement, proofRequirementNumber } from "../../domain/settlement/ProofRequirement.ts"
-import { toText } from "../../domain/protocol/Decimal.ts"
 import { type Claim, ClaimProofStatus } from "../../domain/tx/ProofMessages.ts"
 import { type BankMove, batchEvents, executeMoves, totalMoves } from "./BankMoves.ts"
 import { type BlockContext, type ChainState, claimKey, sharedAt, sharedLive, withKey } from "./ChainState.ts"
+import { claimFields, usageFields } from "./ClaimEvents.ts"
 import { figuresOf, headerOf, requirementOf } from "./ClaimFacts.ts"
 import { computeUnitsPerRelay, mismatchText } from "./CreateClaim.ts"
+import { updateDifficulties } from "./DifficultyStep.ts"
 import {
   type ClaimParties,
   type DiscardReason,
@@ -23,10 +26,7 @@ import {
   type Distribution,
   isProposerReason
 } from "./Distribution.ts"
-import { rootCount, rootSum } from "../../domain/settlement/ClaimRoot.ts"
 import { slashExpired } from "./Slashing.ts"
-import { claimFields, usageFields } from "./ClaimEvents.ts"
-import { updateDifficulties } from "./DifficultyStep.ts"
 import type { Verifiers } from "./Verifiers.ts"
 
 /** A claim that is due, with what decides its end. */

@@ -16,6 +16,7 @@ import type { Operation, OperationRefused } from "./Operation.ts"
 import { makeSimNode, type NodePorts, SimNode } from "./SimNode.ts"
 import { rememberingVerifiers, type Verifiers } from "./Verifiers.ts"
 
+/** What a chain is made of. */
 export interface SimChainOptions {
   readonly genesis: ChainState
   /** Enters every block hash and the order of transactions when they are shuffled. `relaymill` by default. */
@@ -33,6 +34,7 @@ export interface SimChainOptions {
 /** `0.000001upokt`, which the network's documents recommend to nodes. */
 const DEFAULT_MIN_GAS_PRICE = 10n ** 12n
 
+/** The chain and its controls. Its nodes (`makeNode`, `layerNode`) give the ports. */
 export class SimChain extends Context.Service<
   SimChain,
   {

@@ -9,6 +9,7 @@ import { encode } from "../../domain/ring/RingSignature.ts"
 import { verify as pureVerifyRing } from "../../domain/ring/RingVerification.ts"
 import { bytesToText } from "../../domain/wire/ByteText.ts"
 
+/** The functions that a chain computes signatures and hashes with. Synchronous, without side effects. */
 export interface Verifiers {
   /** ECDSA over SHA-256(message), as `SupplierSignature.verify`. */
   readonly verifySignature: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean

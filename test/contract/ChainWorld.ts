@@ -10,6 +10,7 @@ import type { PackedMessage } from "../../domain/tx/UnorderedTx.ts"
 import type { TestKey } from "../support/RelayBuilder.ts"
 import { buildTx, type TxParts } from "../support/TxBuilder.ts"
 
+/** The driver of a suite; each adapter under test brings its own. */
 export class ChainWorld extends Context.Service<
   ChainWorld,
   {

@@ -4,6 +4,7 @@ import { sign } from "../../domain/keys/SupplierSignature.ts"
 import { assembleTx, type PackedMessage, prepareTx, type SignedTx } from "../../domain/tx/UnorderedTx.ts"
 import type { TestKey } from "./RelayBuilder.ts"
 
+/** What a transaction is made of; the rest is as the product does it. */
 export interface TxParts {
   readonly signer: TestKey
   readonly messages: ReadonlyArray<PackedMessage>
