@@ -1,8 +1,8 @@
 /**
- * Speed of the relay codecs over the golden vectors: CPU time of the process, best of five rounds, microseconds a call.
+ * Speed of the relay codecs over the golden vectors: CPU time of the process, microseconds a call.
  * Encoding proper is `signableHash` without a hash; the other encodings add one allocation of the result by the engine.
  *
- * Run alone: `node test/bench/RelayCodecBench.ts`. On 2 shared cores, Node 24.21: decode request 0.63, response 0.55,
+ * Run alone: `node test/bench/RelayCodecBench.ts [--quick]`. On 2 shared cores, Node 24.21: decode request 0.63, response 0.55,
  * mined message 0.74; encode without allocation 0.45, request 1.6, response 1.4, leaf 2.1; HTTP response 1.5 either way;
  * payload of an answer with seven headers 3.9; refusal of garbage 5.
  */
@@ -20,29 +20,13 @@ import {
 } from "../../domain/relay/RelayRequest.ts"
 import { decodeRelayResponse, encodeRelayResponse } from "../../domain/relay/RelayResponse.ts"
 import { hex, loadVectors } from "../vectors/load.ts"
+import { type BenchLength, type Contender, interleave, lengthFromArguments, medians, print } from "./Harness.ts"
 
 /** Calls in one round. */
-const CALLS = 50_000
-const ROUNDS = 5
+const CALLS = 20_000
 
-const cpuMicros = (): number => {
-  const { user, system } = process.cpuUsage()
-  return user + system
-}
-
-/** Best CPU time of one call over all rounds; the first round warms up and is not counted. */
-const microseconds = <A>(inputs: ReadonlyArray<A>, call: (input: A) => unknown): number => {
-  let best = Number.POSITIVE_INFINITY
-  for (let round = 0; round <= ROUNDS; round++) {
-    const before = cpuMicros()
-    for (let i = 0; i < CALLS; i++) {
-      const input = inputs[i % inputs.length]
-      if (input !== undefined) call(input)
-    }
-    if (round > 0) best = Math.min(best, (cpuMicros() - before) / CALLS)
-  }
-  return Math.round(best * 1000) / 1000
-}
+/** CPU time in µs of one call. */
+export type RelayCodecFigures = Readonly<Record<CodecCall, number>>
 
 const relays = loadVectors<ReadonlyArray<{ request_hex: string; response_hex: string; relay_hex: string }>>("relays")
 const requestBytes = relays.map(({ request_hex }) => hex(request_hex))
@@ -76,21 +60,38 @@ const answer: BackendAnswer = {
   gunzipped: false
 }
 
-console.table({
-  decodeRelayRequest: microseconds(requestBytes, decodeRelayRequest),
-  decodeRelayResponse: microseconds(responseBytes, decodeRelayResponse),
-  decodeMinedRelay: microseconds(minedBytes, decodeMinedRelay),
-  decodeHttpResponse: microseconds(httpBytes, decodeHttpResponse),
-  refuseGarbage: microseconds([new Uint8Array(1000).fill(0x80)], decodeRelayRequest),
-  validateRelayRequest: microseconds(requests, validateRelayRequest),
-  signableHashWithoutHash: microseconds(requests, (request) => signableHash(request, (bytes) => bytes)),
-  signableHashNode: microseconds(requests, (request) => signableHash(request, nodeSha256)),
-  signableHashPure: microseconds(requests, (request) => signableHash(request)),
-  encodeRelayRequest: microseconds(requests, encodeRelayRequest),
-  encodeRelayResponse: microseconds(responses, encodeRelayResponse),
-  dehydrate: microseconds(pairs, ({ request, response }) => dehydrate(request, response)),
-  relayHashNode: microseconds(leaves, (leaf) => relayHash(leaf, nodeSha256)),
-  encodeMinedRelay: microseconds(mined, encodeMinedRelay),
-  encodeHttpResponse: microseconds(httpResponses, encodeHttpResponse),
-  responsePayload: microseconds([answer], responsePayload)
+/** One input after the other, over and over. */
+const over = <A>(inputs: ReadonlyArray<A>, call: (input: A) => unknown): Contender => ({
+  calls: CALLS,
+  call: (index) => {
+    const input = inputs[index % inputs.length]
+    if (input !== undefined) call(input)
+  }
 })
+
+const contenders = {
+  decodeRelayRequest: over(requestBytes, decodeRelayRequest),
+  decodeRelayResponse: over(responseBytes, decodeRelayResponse),
+  decodeMinedRelay: over(minedBytes, decodeMinedRelay),
+  decodeHttpResponse: over(httpBytes, decodeHttpResponse),
+  refuseGarbage: over([new Uint8Array(1000).fill(0x80)], decodeRelayRequest),
+  validateRelayRequest: over(requests, validateRelayRequest),
+  signableHashWithoutHash: over(requests, (request) => signableHash(request, (bytes) => bytes)),
+  signableHashNode: over(requests, (request) => signableHash(request, nodeSha256)),
+  signableHashPure: over(requests, (request) => signableHash(request)),
+  encodeRelayRequest: over(requests, encodeRelayRequest),
+  encodeRelayResponse: over(responses, encodeRelayResponse),
+  dehydrate: over(pairs, ({ request, response }) => dehydrate(request, response)),
+  relayHashNode: over(leaves, (leaf) => relayHash(leaf, nodeSha256)),
+  relayHashPure: over(leaves, (leaf) => relayHash(leaf)),
+  encodeMinedRelay: over(mined, encodeMinedRelay),
+  encodeHttpResponse: over(httpResponses, encodeHttpResponse),
+  responsePayload: over([answer], responsePayload)
+}
+
+type CodecCall = keyof typeof contenders
+
+/** All codecs; about 5 s in full length. */
+export const benchRelayCodec = (length: BenchLength): RelayCodecFigures => medians(interleave(contenders, length))
+
+if (process.argv[1] === import.meta.filename) print(benchRelayCodec(lengthFromArguments()))
