@@ -212,7 +212,8 @@ export const meterStoreContract = ({ name, layer, timing }: MeterStoreWorld): vo
 
 /** The largest number of units, at most `units`, with which the sum stays within the limit; counted one by one. */
 const expectedTake = (sum: bigint, unit: bigint, units: bigint, limit: bigint): bigint => {
+  if (unit === 0n) return 0n
   let taken = 0n
-  for (let n = 0n; n < units && unit > 0n && sum + taken + unit <= limit; n++) taken += unit
+  for (let n = 0n; n < units && sum + taken + unit <= limit; n++) taken += unit
   return taken
 }

@@ -181,10 +181,10 @@ export const relayLogContract = ({ name, layer, small, announcementLife, timing 
           const log = yield* RelayLog
           yield* log.announceSpool("relayer-1", Option.some(40n))
           yield* log.announceSpool("relayer-2", Option.some(50n))
-          yield* pass(Duration.times(announcementLife, 0.6))
+          yield* pass(Duration.times(announcementLife, 0.9))
           assert.strictEqual(yield* lowest, 40n)
           yield* log.announceSpool("relayer-2", Option.some(50n))
-          yield* pass(Duration.times(announcementLife, 0.6))
+          yield* pass(Duration.times(announcementLife, 0.2))
           assert.strictEqual(yield* lowest, 50n)
           yield* pass(beyond(announcementLife))
           assert.isUndefined(yield* lowest)

@@ -128,8 +128,10 @@ export const deliveryLaws = (world: StoreWorld): void => {
     test("loses nothing when a call is interrupted while entries come in", () =>
       Effect.gen(function* () {
         const store = yield* SupplierStore
+        const leases = yield* Leases
         const lease = yield* acquire()
         for (let round = 0; round < 20; round++) {
+          yield* leases.renew(lease)
           const waiting = yield* Effect.forkChild(store.deliveries(lease, 10, LONG))
           if (round % 2 === 0) yield* settle
           const [ids] = yield* Effect.all([append(0, 2), Fiber.interrupt(waiting)], { concurrency: "unbounded" })
@@ -244,6 +246,22 @@ export const deliveryLaws = (world: StoreWorld): void => {
         assert.deepStrictEqual(idsOf(yield* store.deliveries(next, 10, LONG)), ids)
       }))
 
+    test("goes through a long log to its end, whatever was settled on the way", () =>
+      Effect.gen(function* () {
+        const lease = yield* acquire()
+        const ids = yield* append(0, 2_500)
+        const seen: Array<string> = []
+        for (let version = 0; seen.length < 4_000; version++) {
+          const taken = idsOf(yield* takeNow(lease, 500))
+          seen.push(...taken)
+          yield* commit(lease, { expectedVersion: version, acknowledged: taken.slice(0, 400) })
+          if (version < 3) ids.push(...(yield* append(2_500 + version * 500, 3_000 + version * 500)))
+        }
+        assert.deepStrictEqual(seen, ids)
+        const left = ids.filter((_, index) => index % 500 >= 400)
+        assert.deepStrictEqual(idsOf(yield* takeNow(yield* handOver(lease), 4_000)), left)
+      }))
+
     test("loses and doubles nothing while relays come in and go out at once", () =>
       Effect.gen(function* () {
         const store = yield* SupplierStore
@@ -285,17 +303,17 @@ export const deliveryLaws = (world: StoreWorld): void => {
         const [a, b, c, d] = yield* append(0, 4)
         yield* marksAre(lease, d!, "0-0", undefined)
         yield* takeNow(lease, 3)
-        yield* marksAre(lease, d!, c!, a!)
+        yield* marksAre(lease, d!, c!, a)
         yield* commit(lease, { acknowledged: [b!] })
-        yield* marksAre(lease, d!, c!, a!)
+        yield* marksAre(lease, d!, c!, a)
         yield* commit(lease, { expectedVersion: 1, acknowledged: [a!] })
-        yield* marksAre(lease, d!, c!, c!)
+        yield* marksAre(lease, d!, c!, c)
         yield* commit(lease, { expectedVersion: 2, acknowledged: [c!] })
         yield* marksAre(lease, d!, c!, undefined)
         const [e] = yield* append(4, 5)
         yield* marksAre(lease, e!, c!, undefined)
         yield* takeNow(lease)
-        yield* marksAre(lease, e!, e!, d!)
+        yield* marksAre(lease, e!, e!, d)
       }))
 
     test("does not change with redelivery or a new owner", () =>
@@ -305,13 +323,13 @@ export const deliveryLaws = (world: StoreWorld): void => {
         const [a, b, c] = yield* append(0, 3)
         yield* takeNow(lease, 2)
         yield* store.redeliver(lease)
-        yield* marksAre(lease, c!, b!, a!)
+        yield* marksAre(lease, c!, b!, a)
         const next = yield* handOver(lease)
-        yield* marksAre(next, c!, b!, a!)
+        yield* marksAre(next, c!, b!, a)
         yield* takeNow(next, 1)
-        yield* marksAre(next, c!, b!, a!)
+        yield* marksAre(next, c!, b!, a)
         yield* commit(next, { acknowledged: [a!] })
-        yield* marksAre(next, c!, b!, b!)
+        yield* marksAre(next, c!, b!, b)
       }))
 
     test("counts as pending what an interrupted owner holds", () =>
@@ -319,7 +337,7 @@ export const deliveryLaws = (world: StoreWorld): void => {
         const lease = yield* acquire()
         const [a, b] = yield* append(0, 2)
         yield* takeNow(lease)
-        yield* marksAre(yield* takeOver(lease, world.timing), b!, b!, a!)
+        yield* marksAre(yield* takeOver(lease, world.timing), b!, b!, a)
       }))
 
     test("keeps suppliers apart", () =>

@@ -95,11 +95,7 @@ const execute = Effect.fnUntraced(function* (run: Run, command: Exclude<Command,
   const isOwner = model.owns(lease)
 
   /** The call has the outcome the model foretells; `effect` is applied to the model when it succeeds. */
-  const foretold = <A>(
-    call: Effect.Effect<A, { readonly _tag: string }>,
-    effect: () => void,
-    refusal?: string | undefined
-  ) =>
+  const foretold = <A>(call: Effect.Effect<A, { readonly _tag: string }>, effect: () => void, refusal?: string) =>
     Effect.gen(function* () {
       const outcome = yield* Effect.match(call, { onSuccess: () => "done", onFailure: ({ _tag }) => _tag })
       assert.strictEqual(outcome, isOwner ? (refusal ?? "done") : "LeaseLost", command._tag)
