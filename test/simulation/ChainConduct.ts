@@ -7,7 +7,7 @@ import { Result } from "effect"
 import { nodeSha256 } from "../../adapters/crypto/NodeSha256.ts"
 import { claimKey, sharedAt } from "../../adapters/simchain/ChainState.ts"
 import type { RawEvent } from "../../domain/chain/ChainEvents.ts"
-import { claimWindow, canLandInWindow, proofWindow } from "../../domain/session/SessionWindow.ts"
+import type { SharedParams } from "../../domain/protocol/SharedParams.ts"
 import * as GobProof from "../../domain/smst/GobProof.ts"
 import * as ProofVerification from "../../domain/smst/ProofVerification.ts"
 import { bytesEqual } from "../../domain/smst/TrieSpec.ts"
@@ -40,10 +40,9 @@ export class ChainConduct {
       const header = message.sessionHeader
       if (header === undefined) return this.#view.violate("S4", `${_tag} of ${supplier} without a session`)
       const end = header.sessionEndBlockHeight
-      const params = sharedAt(this.#view.chain(), end)
-      const window = _tag === "CreateClaim" ? claimWindow(params, end) : proofWindow(params, end)
+      const window = windowOf(_tag, sharedAt(this.#view.chain(), end), end)
       const what = `${_tag} of ${supplier} for ${header.sessionId} by ${step.replica}`
-      if (!canLandInWindow(window, height)) {
+      if (height + 1n < window.opens || height + 1n > window.closes) {
         this.#view.violate("S4", `${what} at height ${height}, its window is ${window.opens} to ${window.closes}`)
       }
       const state = this.#view.stores.supplier(supplier)
@@ -79,6 +78,16 @@ export class ChainConduct {
       if (reason !== '""') this.#view.violate("S4", `the chain found a proof invalid: ${reason}`)
     }
   }
+}
+
+/** The window, from the protocol's text and not from the code under test. */
+const windowOf = (tag: "CreateClaim" | "SubmitProof", params: SharedParams, end: bigint) => {
+  const claimOpens = end + params.claimWindowOpenOffsetBlocks + 1n
+  const claimCloses = claimOpens + params.claimWindowCloseOffsetBlocks
+  const proofOpens = claimCloses + params.proofWindowOpenOffsetBlocks
+  return tag === "CreateClaim"
+    ? { opens: claimOpens, closes: claimCloses }
+    : { opens: proofOpens, closes: proofOpens + params.proofWindowCloseOffsetBlocks }
 }
 
 const isProofOf = (bytes: Uint8Array, root: Uint8Array): boolean => {

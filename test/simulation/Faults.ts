@@ -96,7 +96,7 @@ export interface FaultTargets {
 /** The faults of a run, in no particular order. */
 export const drawFaults = (random: SeededRandom, weather: Weather, targets: FaultTargets): ReadonlyArray<Fault> => {
   const makers = MAKERS[weather]
-  const count = makers.length === 0 ? 0 : random.between(1, weather === "storm" ? 14 : 7)
+  const count = makers.length === 0 ? 0 : random.between(2, weather === "storm" ? 18 : 9)
   return Array.from({ length: count }, () => random.pick(makers)(random, targets))
 }
 
@@ -148,7 +148,11 @@ const MINER_STEPS = [
   "*"
 ] as const
 
-const stepOf = (random: SeededRandom, replicas: ReadonlyArray<string>, operations: ReadonlyArray<string>): StepTrigger => {
+const stepOf = (
+  random: SeededRandom,
+  replicas: ReadonlyArray<string>,
+  operations: ReadonlyArray<string>
+): StepTrigger => {
   const operation = random.pick(operations)
   return { replica: random.pick(replicas), operation, nth: random.between(1, operation === "*" ? 400 : 12) }
 }
@@ -317,7 +321,10 @@ const chainMakers: ReadonlyArray<Maker> = [
       { refusals: [{ codespace: "sdk", code: 11, log: "out of gas in location: WriteFlat; gasWanted: 1, gasUsed: 2" }] }
     ])
   }),
-  (random, targets) => ({ _tag: "Halt", span: { ...spanOf(random, targets, 4), from: random.between(targets.horizon / 2, targets.horizon) } }),
+  (random, targets) => ({
+    _tag: "Halt",
+    span: { ...spanOf(random, targets, 4), from: random.between(targets.horizon / 2, targets.horizon) }
+  }),
   () => ({ _tag: "Shuffle" }),
   (random, targets) => ({
     _tag: "ParamChange",

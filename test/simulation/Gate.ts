@@ -3,7 +3,7 @@
  * delayed or the replica's last. A shut gate is a crash: calls of that incarnation, finalizers included, do nothing and
  * never return, and answers under way are never heard.
  */
-import { Effect, Exit, Stream } from "effect"
+import { Effect, type Exit, Stream } from "effect"
 
 /** One port call of one replica. */
 export interface Step {

@@ -53,7 +53,8 @@ export class Injection {
     if (now >= this.#healedAt) return this.#latency(step, any)
     let directive: Directive = this.#latency(step, any)
     for (const outage of this.#outages) {
-      if (!operation.startsWith(`${outage.port}.`) || !inSpan(outage.span, now) || !aims(outage.replica, replica)) continue
+      if (!operation.startsWith(`${outage.port}.`) || !inSpan(outage.span, now) || !aims(outage.replica, replica))
+        continue
       directive = this.#failed(outage, directive, step, outage.afterEffect)
     }
     for (const pause of this.#pauses) {

@@ -2,7 +2,7 @@
  * Runs all fibers of one simulated run in one loop of this thread: first scheduled, first run; no event loop, no timer, no
  * wall clock. What is left to chance is drawn from the run's seed elsewhere, so a run repeats step by step.
  */
-import { Effect, type Exit, Fiber, Scheduler } from "effect"
+import { Effect, type Exit, type Fiber, type Scheduler } from "effect"
 
 /** A run that does not get on is ended after so many tasks without one more turn of the clock. */
 const MAX_TASKS_PER_TURN = 2_000_000

@@ -9,6 +9,8 @@ import type { ChainEvent } from "../../domain/chain/ChainEvents.ts"
 import type { SessionEvent } from "../../domain/session/SessionEvent.ts"
 import { replay } from "../../domain/session/SessionState.ts"
 import { bytesEqual } from "../../domain/smst/TrieSpec.ts"
+import { applications } from "./Actors.ts"
+import type { Scenario } from "./Scenario.ts"
 import type { TrafficTally } from "./Traffic.ts"
 import type { World } from "./World.ts"
 
@@ -35,17 +37,23 @@ export const checkQuiescence = (world: World, tally: TrafficTally) =>
     if (world.view.scenario.weather === "calm" && world.view.scenario.faults.length === 0) checkCalm(world, tally)
   })
 
-/** Checks what a graceful stop of all replicas leaves behind. */
+/** Checks what the graceful stop of a replica has just left behind. */
+export const checkStopped = ({ view }: World, replica: string): void => {
+  for (const supplier of view.suppliers) {
+    const { fence } = view.stores.supplier(supplier)
+    if (fence !== undefined && fence.owner === replica && fence.expiresAt > view.clock()) {
+      view.violate("S7", `${replica} stopped gracefully and still holds ${supplier}`)
+    }
+  }
+  const spooled = view.spools.get(replica)?.size ?? 0
+  if (spooled > 0) view.violate("S7", `${replica} stopped gracefully with ${spooled} relays in its spool`)
+}
+
+/** Checks what the graceful stop of all replicas has left behind. */
 export const checkDrained = ({ view }: World): void => {
   for (const supplier of view.suppliers) {
-    const { fence, log } = view.stores.supplier(supplier)
-    if (fence !== undefined && fence.expiresAt > view.clock()) {
-      view.violate("S7", `${fence.owner} stopped gracefully and still holds ${supplier}`)
-    }
+    const { log } = view.stores.supplier(supplier)
     if (log.size > 0) view.violate("S7", `${log.size} entries of ${supplier} are left after the drain`)
-  }
-  for (const [relayer, spool] of view.spools) {
-    if (spool.size > 0) view.violate("S7", `${relayer} stopped gracefully with ${spool.size} relays in its spool`)
   }
 }
 
@@ -131,12 +139,18 @@ const checkEnd = (
   const what = `session ${id} of ${supplier}`
   switch (end?._tag) {
     case "Settled":
-      if (settled?._tag !== "ClaimSettled") view.violate("L4", `${what} ended as settled, the chain says ${settled?._tag}`)
+      if (settled?._tag !== "ClaimSettled")
+        view.violate("L4", `${what} ended as settled, the chain says ${settled?._tag}`)
       else if (settled.claimedUpokt !== end.claimed) view.violate("L4", `${what} settled another amount than the chain`)
       break
     case "Expired":
-      if (settled?._tag !== "ClaimExpired") view.violate("L4", `${what} ended as expired, the chain says ${settled?._tag}`)
-      if (!events.some((event) => event._tag === "ProofMissed")) {
+      if (settled?._tag !== "ClaimExpired")
+        view.violate("L4", `${what} ended as expired, the chain says ${settled?._tag}`)
+      // Where the requirement itself was never known, the chain's reason is the only one.
+      if (
+        events.some((event) => event._tag === "ProofRequired") &&
+        !events.some((event) => event._tag === "ProofMissed")
+      ) {
         view.violate("L4", `${what} expired without a typed reason why its proof is missing`)
       }
       break
@@ -175,6 +189,8 @@ const checkCalm = ({ view }: World, { outcomes, served }: TrafficTally): void =>
     for (const [id, { events }] of view.stores.supplier(supplier).sessions) {
       for (const event of events) {
         if (event._tag === "RelaysLate" && !hasRoom) continue
+        // An application with two services may owe more than it has: each session has its own share.
+        if (event._tag === "Discarded" && isPoor(view.scenario, replay(events).header.applicationAddress)) continue
         if (LOSSES.has(event._tag)) view.violate("calm", `${event._tag} in session ${id} of ${supplier}`)
       }
     }
@@ -187,6 +203,9 @@ const checkCalm = ({ view }: World, { outcomes, served }: TrafficTally): void =>
     view.violate("calm", "a rich application was refused for want of money")
   }
 }
+
+const isPoor = ({ poor }: Scenario, application: string): boolean =>
+  poor[applications.findIndex(({ address }) => address === application)] === true
 
 const LOSSES = new Set<SessionEvent["_tag"]>([
   "RelaysLate",

@@ -6,7 +6,7 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import { Result } from "effect"
 import { nodeSha256 } from "../../adapters/crypto/NodeSha256.ts"
 import type { MemorySession } from "../../adapters/memory/MemorySession.ts"
-import type { Delivery, SessionCommit } from "../../domain/ports/SupplierStore.ts"
+import type { SessionCommit } from "../../domain/ports/SupplierStore.ts"
 import { decodeMinedRelay, type MinedRelay } from "../../domain/relay/MinedRelay.ts"
 import { replay } from "../../domain/session/SessionState.ts"
 import { Trie } from "../../domain/smst/Trie.ts"
@@ -182,7 +182,7 @@ export class RelayAccounting {
     const { log, setAside } = this.#view.stores.supplier(supplier)
     const paths = new Set<string>()
     for (const { data } of log.entries()) paths.add(this.#pathOf(data))
-    for (const { delivery } of setAside) paths.add(this.#pathOf((delivery as Delivery).data))
+    for (const { delivery } of setAside) paths.add(this.#pathOf(delivery.data))
     for (const spool of this.#view.spools.values()) {
       for (const { relay } of spool.values()) {
         if (relay.supplierOperatorAddress === supplier) paths.add(this.#relayPath(relay))

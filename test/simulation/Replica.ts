@@ -70,6 +70,11 @@ abstract class Replica {
     return this.current !== undefined
   }
 
+  /** Number of the latest incarnation, from 1. */
+  get incarnation(): number {
+    return this.#incarnations
+  }
+
   /** Starts an incarnation unless one is running. */
   start(): void {
     if (this.current !== undefined) return
@@ -123,7 +128,12 @@ abstract class Replica {
     this.forget()
     const fibers = [...incarnation.fibers]
     // Interrupted from outside, after the step that ends the process has returned.
-    this.host.fork(Effect.andThen(Effect.yieldNow, Effect.sync(() => fibers.forEach((fiber) => fiber.interruptUnsafe()))))
+    this.host.fork(
+      Effect.andThen(
+        Effect.yieldNow,
+        Effect.sync(() => fibers.forEach((fiber) => fiber.interruptUnsafe()))
+      )
+    )
     Deferred.doneUnsafe(incarnation.gone, Effect.void)
   }
 
@@ -165,7 +175,12 @@ export class RelayerReplica extends Replica {
       const serving = this.#serving
       if (current === undefined || serving === undefined || !this.#accepts) return Effect.succeedNone
       this.inFlight++
-      const fiber = this.host.fork(Effect.ensuring(serving.serve(call), Effect.sync(() => void this.inFlight--)))
+      const fiber = this.host.fork(
+        Effect.ensuring(
+          serving.serve(call),
+          Effect.sync(() => void this.inFlight--)
+        )
+      )
       current.fibers.add(fiber)
       const answered = Effect.map(Effect.exit(Fiber.join(fiber)), (exit) =>
         exit._tag === "Success" ? Option.some(exit.value) : Option.none()
@@ -227,7 +242,7 @@ export class MinerReplica extends Replica {
 
   constructor(name: string, node: NodePorts, host: ReplicaHost, settings: MinerSettings) {
     super(name, node, host)
-    this.#settings = { ...settings, fleet: { ...settings.fleet, replica: name } }
+    this.#settings = withReplica(settings, name)
   }
 
   protected launch(gate: IncarnationGate): Effect.Effect<never> {
@@ -254,3 +269,9 @@ export class MinerReplica extends Replica {
     this.#miner = undefined
   }
 }
+
+const withReplica = ({ ingest, submission, fleet }: MinerSettings, replica: string): MinerSettings => ({
+  ingest,
+  submission,
+  fleet: { ...fleet, replica }
+})

@@ -115,7 +115,9 @@ export const ringVerifier: RingVerifier["Service"] = {
 
 /** Supplier signatures are deterministic, so they are remembered too. */
 export const signMessage: SignMessage = (privateKey, message) =>
-  remembered(signatures, bytesToText(privateKey) + bytesToText(nodeSha256(message)), () => signFast(privateKey, message))
+  remembered(signatures, bytesToText(privateKey) + bytesToText(nodeSha256(message)), () =>
+    signFast(privateKey, message)
+  )
 
 /** Whether the 64-byte signature of a supplier holds. */
 export const verifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>

@@ -5,7 +5,7 @@ import { noFaults } from "../../adapters/simchain/NodeFaults.ts"
 import { updateSharedParams } from "../../adapters/simchain/Governance.ts"
 import type { Fault } from "./Faults.ts"
 import { Livelock, LoopScheduler } from "./LoopScheduler.ts"
-import { checkDrained, checkQuiescence, isQuiet } from "./Quiescence.ts"
+import { checkDrained, checkQuiescence, checkStopped, isQuiet } from "./Quiescence.ts"
 import type { Violation } from "./RunView.ts"
 import { BLOCK_MILLIS, type Scenario } from "./Scenario.ts"
 import { SeededRandom } from "./SeededRandom.ts"
@@ -62,7 +62,9 @@ export const runScenario = (scenario: Scenario): RunReport => {
   }
   const violation =
     world?.violation() ??
-    (defect === undefined ? undefined : ({ invariant: "progress", detail: defect, at: world?.view.now() ?? 0 } as const))
+    (defect === undefined
+      ? undefined
+      : ({ invariant: "progress", detail: defect, at: world?.view.now() ?? 0 } as const))
   return {
     scenario,
     violation,
@@ -94,7 +96,17 @@ const drive = Effect.fnUntraced(function* (world: World, tally: TrafficTally, sc
   for (let i = 0; i < 3 * (BLOCK_MILLIS / TURN_MILLIS); i++) yield* turn(world, scheduler)
   if (world.violation() !== undefined) return
   yield* checkQuiescence(world, tally)
-  for (const replica of [...world.relayers, ...world.miners]) world.fork(replica.stop)
+  for (const replica of [...world.relayers, ...world.miners]) {
+    const { crashes } = replica
+    world.fork(
+      Effect.tap(replica.stop, () =>
+        Effect.sync(() => {
+          if (replica.crashes > crashes) view.violate("S7", `${replica.name} did not stop in time`)
+          else checkStopped(world, replica.name)
+        })
+      )
+    )
+  }
   for (let i = 0; i < 20; i++) yield* turn(world, scheduler)
   checkDrained(world)
 })
@@ -157,13 +169,15 @@ const startFault = (world: World, fault: Fault): void => {
         millis
       )
     )
-  const replicaNamed = (name: string) =>
-    [...world.relayers, ...world.miners].find((replica) => replica.name === name)
+  const replicaNamed = (name: string) => [...world.relayers, ...world.miners].find((replica) => replica.name === name)
   switch (fault._tag) {
     case "Kill": {
       const replica = replicaNamed(fault.replica)
       if (replica === undefined) return
-      const restart = Effect.delay(Effect.sync(() => replica.start()), fault.restartAfter)
+      const restart = Effect.delay(
+        Effect.sync(() => replica.start()),
+        fault.restartAfter
+      )
       return at(
         fault.at,
         Effect.suspend(() => {
@@ -176,7 +190,10 @@ const startFault = (world: World, fault: Fault): void => {
     case "Stop": {
       const replica = replicaNamed(fault.replica)
       if (replica === undefined) return
-      const restart = Effect.delay(Effect.sync(() => replica.start()), fault.restartAfter)
+      const restart = Effect.delay(
+        Effect.sync(() => replica.start()),
+        fault.restartAfter
+      )
       return at(
         fault.at,
         Effect.gen(function* () {
@@ -190,12 +207,18 @@ const startFault = (world: World, fault: Fault): void => {
     case "LostLease": {
       const supplier = view.suppliers[fault.supplier]
       if (supplier === undefined) return
-      return at(fault.at, Effect.sync(() => void (view.stores.supplier(supplier).fence = undefined)))
+      return at(
+        fault.at,
+        Effect.sync(() => void (view.stores.supplier(supplier).fence = undefined))
+      )
     }
     case "Redelivery": {
       const supplier = view.suppliers[fault.supplier]
       if (supplier === undefined) return
-      return at(fault.at, Effect.sync(() => redeliver(view.stores, supplier)))
+      return at(
+        fault.at,
+        Effect.sync(() => redeliver(view.stores, supplier))
+      )
     }
     case "DoubledEntry": {
       const supplier = view.suppliers[fault.supplier]
@@ -219,8 +242,14 @@ const startFault = (world: World, fault: Fault): void => {
     case "Backend": {
       const service = view.scenario.services[fault.service]
       if (service === undefined) return
-      at(fault.span.from, Effect.sync(() => world.setBackend(service.id, fault.mode)))
-      return at(fault.span.from + fault.span.millis, Effect.sync(() => world.setBackend(service.id, undefined)))
+      at(
+        fault.span.from,
+        Effect.sync(() => world.setBackend(service.id, fault.mode))
+      )
+      return at(
+        fault.span.from + fault.span.millis,
+        Effect.sync(() => world.setBackend(service.id, undefined))
+      )
     }
     case "Shuffle":
       return at(0, world.chain.setShuffled(true))

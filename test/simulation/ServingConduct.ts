@@ -40,6 +40,8 @@ export class ServingConduct {
   readonly #signed = new Map<string, number>()
   /** Request hash by the body of its call. */
   readonly #requests = new Map<string, string>()
+  /** Signed requests served, by `replica#incarnation|signature`. */
+  readonly #served = new Set<string>()
   readonly #accounts = new Map<string, Account>()
   /** Highest limit of each application's session so far, by `application|session end`. */
   readonly #limits = new Map<string, bigint>()
@@ -86,7 +88,16 @@ export class ServingConduct {
   }
 
   /** A served relay reached its gateway. */
-  answered(replica: string, request: RelayRequest, requestHash: Uint8Array, response: RelayResponse): void {
+  answered(
+    replica: string,
+    incarnation: number,
+    request: RelayRequest,
+    requestHash: Uint8Array,
+    response: RelayResponse
+  ): void {
+    const once = `${replica}#${incarnation}|${bytesToHex(request.meta.signature)}`
+    if (this.#served.has(once)) this.#view.violate("S5", `${replica} served one signed request twice`)
+    this.#served.add(once)
     const verified = this.#verified.get(`${replica}|${bytesToHex(requestHash)}`)
     const signed = this.#signed.get(`${replica}|${bytesToHex(responseSignableHash(response, nodeSha256))}`)
     if (verified === undefined) this.#view.violate("S2", `${replica} served a request that it did not verify`)

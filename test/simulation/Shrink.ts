@@ -22,7 +22,7 @@ export const shrink = (failing: RunReport): RunReport => {
   const fired = new Set(failing.fired)
   if (fired.size < scenario.faults.length) fails(scenario.faults.filter((fault) => fired.has(fault)))
   for (let size = Math.ceil(best.scenario.faults.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let start = 0; start < best.scenario.faults.length; ) {
+    for (let start = 0; start < best.scenario.faults.length;) {
       const { faults } = best.scenario
       const isSmaller = fails([...faults.slice(0, start), ...faults.slice(start + size)])
       if (!isSmaller) start += size

@@ -62,13 +62,7 @@ const prepare = (world: World, planned: PlannedRequest) =>
       world.observer.query.session(ApplicationAddress.make(application.address), ServiceId.make(service.id), 0n)
     )
     if (Option.isNone(found)) return undefined
-    const signed = signedRequest(
-      application,
-      found.value.header,
-      supplier.address,
-      planned.serial,
-      planned.defect
-    )
+    const signed = signedRequest(application, found.value.header, supplier.address, planned.serial, planned.defect)
     world.serving.sending(signed)
     world.serving.account(signed.request)
     return signed
@@ -76,6 +70,7 @@ const prepare = (world: World, planned: PlannedRequest) =>
 
 interface Exchange {
   readonly relayer: RelayerReplica | undefined
+  readonly incarnation: number
   readonly answer: Option.Option<RelayAnswer>
 }
 
@@ -90,10 +85,11 @@ const exchange = (
     const { relayers } = world
     const order = relayers.map((_, index) => relayers[(wanted + index) % relayers.length])
     const relayer = order.find((candidate) => candidate?.accepts === true)
-    if (relayer === undefined) return Effect.succeed({ relayer, answer: Option.none() })
+    if (relayer === undefined) return Effect.succeed({ relayer, incarnation: 0, answer: Option.none() })
+    const { incarnation } = relayer
     return Effect.map(
       relayer.serve({ body: signed.bytes, rpcType: undefined, headers: {}, peer: "gateway" }, patience),
-      (answer) => ({ relayer, answer })
+      (answer) => ({ relayer, incarnation, answer })
     )
   })
 
@@ -103,7 +99,7 @@ const judge = (
   tally: TrafficTally,
   planned: PlannedRequest,
   signed: SignedRequest,
-  { relayer, answer }: Exchange
+  { relayer, incarnation, answer }: Exchange
 ): void => {
   const note = (outcome: string) => {
     tally.outcomes.set(outcome, (tally.outcomes.get(outcome) ?? 0) + 1)
@@ -117,7 +113,8 @@ const judge = (
   }
   const { refusal, body, contentType } = answer.value
   if (contentType !== "application/x-protobuf") {
-    if (bytesToText(body).includes(BACKEND_MARK)) world.view.violate("S2", `a plain refusal carries the backend's bytes`)
+    if (bytesToText(body).includes(BACKEND_MARK))
+      world.view.violate("S2", `a plain refusal carries the backend's bytes`)
     return note(refusal ?? "plain")
   }
   const decoded = decodeRelayResponse(body)
@@ -140,7 +137,7 @@ const judge = (
     world.view.violate("S2", `${relayer.name} answered another request`)
   }
   tally.served++
-  promise(world, relayer, planned, signed, response)
+  promise(world, relayer, incarnation, planned, signed, response)
   note("served")
 }
 
@@ -148,6 +145,7 @@ const judge = (
 const promise = (
   world: World,
   relayer: RelayerReplica,
+  incarnation: number,
   planned: PlannedRequest,
   signed: SignedRequest,
   response: RelayResponse
@@ -156,7 +154,7 @@ const promise = (
   const header = request.meta.sessionHeader
   const service = world.view.scenario.services[planned.service]
   if (header === undefined || service === undefined) return
-  world.serving.answered(relayer.name, request, hash, response)
+  world.serving.answered(relayer.name, incarnation, request, hash, response)
   const relayBytes = dehydrate(request, response)
   if (!isApplicable(relayHash(relayBytes, nodeSha256), service.target ?? BASE_TARGET)) return
   const supplier = request.meta.supplierOperatorAddress

@@ -38,8 +38,11 @@ import { ServingConduct } from "./ServingConduct.ts"
 import * as SimBackends from "./SimBackends.ts"
 import { Trace } from "./Trace.ts"
 
-/** Where the clock of every run starts: milliseconds since the Unix epoch. */
-export const EPOCH_MILLIS = 1_700_000_000_000
+/**
+ * Where the clock of every run starts: milliseconds since the Unix epoch. Early, because `TestClock` counts in floating
+ * point: later a sleep of some nanoseconds would not move it.
+ */
+export const EPOCH_MILLIS = 1_000_000_000
 
 /** Relays that a poor application can pay for in one session with one supplier. */
 const POOR_RELAYS = 4n
@@ -167,7 +170,10 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
       leases.begin(step)
       serving.begin(step)
       if (step.operation === "ChainTx.broadcast") chainConduct.broadcast(step, step.args[0] as Uint8Array)
-      if (step.operation.startsWith("MeterStore.") && (directive.failure !== undefined || directive.crash !== undefined)) {
+      if (
+        step.operation.startsWith("MeterStore.") &&
+        (directive.failure !== undefined || directive.crash !== undefined)
+      ) {
         serving.forgive()
         if (scenario.failBehavior === "open") serving.uncharged = true
       }
@@ -181,16 +187,18 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
       if (replica === undefined) return
       if (replica instanceof RelayerReplica) serving.forgive()
       replica.crash()
-      fork(Effect.delay(Effect.sync(() => replica.start()), restartAfter))
+      fork(
+        Effect.delay(
+          Effect.sync(() => replica.start()),
+          restartAfter
+        )
+      )
     },
     detach: (effect) => void fork(Effect.ignore(effect))
   }
 
   const sharedStores = Layer.succeed(MemoryStores, stores)
-  const keys = makeSupplierKeys(
-    yield* SubscriptionRef.make(makeKeyRing(supplierKeys(scenario.suppliers))),
-    signMessage
-  )
+  const keys = makeSupplierKeys(yield* SubscriptionRef.make(makeKeyRing(supplierKeys(scenario.suppliers))), signMessage)
   const ports = yield* Layer.build(
     Layer.fresh(
       Layer.mergeAll(
@@ -231,7 +239,8 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     produceBlock: Effect.gen(function* () {
       const block = yield* chain.produceBlock
       chainState = yield* chain.state
-      record(`block ${block.height} with ${block.txs.map(({ hash, result }) => `${hash.slice(0, 8)}:${result.code}`)}`)
+      const txs = block.txs.map(({ hash, result }) => `${hash.slice(0, 8)}:${result.code}`)
+      record(`block ${block.height} with ${txs.join()}`)
       chainConduct.block([...block.txs.flatMap(({ result }) => result.events), ...block.endBlockEvents])
       serving.block()
     }),

@@ -1,0 +1,207 @@
+/** Defects of one line that the simulation must catch: in commit, fencing, windows, metering, acknowledgement, sealing. */
+
+export interface Mutation {
+  /** What is broken, as a phrase. */
+  readonly name: string
+  readonly file: string
+  /** Occurs exactly once in the file. */
+  readonly line: string
+  /** Takes its place. */
+  readonly mutant: string
+}
+
+export const mutations: ReadonlyArray<Mutation> = [
+  {
+    name: "commit without fence comparison",
+    file: "adapters/memory/SupplierStoreMemory.ts",
+    line: "return supplier !== undefined && currentFence(supplier, now)?.nonce === lease.nonce",
+    mutant: "return supplier !== undefined && currentFence(supplier, now) !== null"
+  },
+  {
+    name: "commit without version check",
+    file: "adapters/memory/MemorySession.ts",
+    line: 'if (commit.expectedVersion !== session.version) return "version"',
+    mutant: ""
+  },
+  {
+    name: "a refused commit still acknowledges",
+    file: "adapters/memory/SupplierStoreMemory.ts",
+    line: "if (reason !== undefined) {",
+    mutant: "if (reason !== undefined) { log.acknowledge(commit.acknowledged)"
+  },
+  {
+    name: "a commit acknowledges without storing its leaves",
+    file: "adapters/memory/MemorySession.ts",
+    line: "for (const leaf of commit.leaves) session.tail.push(putNode(session, leaf).digest)",
+    mutant: ""
+  },
+  {
+    name: "relays after the seal are not counted as late",
+    file: "domain/mining/FoldRelays.ts",
+    line: 'change: { events: lateEvents(state, late, isFinal ? "ended" : "sealed") },',
+    mutant: "change: { events: [] },"
+  },
+  {
+    name: "duplicates of leaves are counted as late",
+    file: "domain/mining/FoldRelays.ts",
+    line: ".filter(({ path }) => trie === undefined || !Result.getOrElse(trie.has(path), () => false))",
+    mutant: ".filter(() => true)"
+  },
+  {
+    name: "after a failed commit the session in memory is kept",
+    file: "domain/mining/SessionLedger.ts",
+    line: "Effect.onError(() => doubt(session)),",
+    mutant: ""
+  },
+  {
+    name: "after a failed commit the trie in memory is kept",
+    file: "domain/mining/SessionLedger.ts",
+    line: "      live.delete(session)\n      return tries.drop(session)",
+    mutant: "      live.delete(session)\n      return Effect.void"
+  },
+  {
+    name: "what a batch left is not asked for again",
+    file: "domain/supplier/IngestLoop.ts",
+    line: "yield* store.redeliver(lease)",
+    mutant: ""
+  },
+  {
+    name: "the tail's leaves are not inserted at opening",
+    file: "domain/mining/SessionTries.ts",
+    line: 'return bytesEqual(root, copy.tally.root) ? trie : yield* damaged(copy.session, "the root is another")',
+    mutant: "return trie"
+  },
+  {
+    name: "seal without waiting for pending deliveries",
+    file: "domain/settlement/SealSessions.ts",
+    line: "Option.match(backlog.oldestPending, { onNone: () => true, onSome: (oldest) => compareLogId(oldest, mark.id) > 0 }) &&",
+    mutant: ""
+  },
+  {
+    name: "seal without waiting for the log",
+    file: "domain/settlement/SealSessions.ts",
+    line: "compareLogId(backlog.lastDelivered, mark.id) >= 0 &&",
+    mutant: ""
+  },
+  {
+    name: "seal without waiting for announced spools",
+    file: "domain/settlement/SealSessions.ts",
+    line: "Option.match(backlog.lowestSpooledSessionEnd, { onNone: () => true, onSome: (lowest) => lowest > sessionEnd })",
+    mutant: "true"
+  },
+  {
+    name: "a sealed session takes relays",
+    file: "domain/session/SessionState.ts",
+    line: 'state.status === "unopened" || state.status === "open"',
+    mutant: 'state.status === "unopened" || state.status === "open" || state.status === "sealed"'
+  },
+  {
+    name: "broadcast without a durable intent",
+    file: "domain/settlement/SendBatch.ts",
+    line: "SupplierStore.use((store) => SessionLedger.use(({ lease }) => store.saveIntent(lease, intent))),",
+    mutant: "Effect.void,"
+  },
+  {
+    name: "claims and proofs one block late",
+    file: "domain/settlement/SendBatch.ts",
+    line: "if (!recorded.includes(true) || !canLandInWindow(submission.window, now.height)) return",
+    mutant: "if (!recorded.includes(true)) return"
+  },
+  {
+    name: "claims and proofs one block early",
+    file: "domain/session/SessionWindow.ts",
+    line: "isInWindow(window, committedHeight + 1n)",
+    mutant: "isInWindow(window, committedHeight + 2n)"
+  },
+  {
+    name: "a proof for another path than the seed's",
+    file: "domain/settlement/SubmitProofs.ts",
+    line: "{ path: proofPath(seed.hash, session, sha256), target }",
+    mutant: "{ path: proofPath(state.accepted.root, session, sha256), target }"
+  },
+  {
+    name: "the lease is never given up by its own clock",
+    file: "domain/supplier/SupplierFleet.ts",
+    line: 'if (left <= 0n) yield* stop(lease.supplier, "not_renewed")',
+    mutant: "if (left <= -3_600_000_000_000n) yield* Effect.void"
+  },
+  {
+    name: "renewals count from their answer",
+    file: "domain/supplier/SupplierFleet.ts",
+    line: "one.renewedAt = sentAt",
+    mutant: "one.renewedAt = yield* Clock.monotonicTimeNanos"
+  },
+  {
+    name: "leases are not released at a graceful stop",
+    file: "domain/supplier/SupplierFleet.ts",
+    line: "yield* Effect.ignore(leases.release(one.lease))",
+    mutant: ""
+  },
+  {
+    name: "a spooled relay is dropped before it is appended",
+    file: "domain/relay/RecordRelay.ts",
+    line: "const exit = yield* Effect.exit(Effect.timeoutOption(log.append(entry), appendTimeout))",
+    mutant:
+      "yield* spool.remove([id]); const exit = yield* Effect.exit(Effect.timeoutOption(log.append(entry), appendTimeout))"
+  },
+  {
+    name: "a relay that the log did not take is not spooled",
+    file: "domain/relay/RecordRelay.ts",
+    line: "isAppended ? Effect.void : Effect.andThen(spool.offer(entry), Effect.asVoid(look))",
+    mutant: "isAppended ? Effect.void : Effect.asVoid(look)"
+  },
+  {
+    name: "an append without an answer counts as done",
+    file: "domain/relay/RecordRelay.ts",
+    line: "if (exit === undefined) return false",
+    mutant: "if (exit === undefined) return true"
+  },
+  {
+    name: "an answer leaves before its relay is in the log",
+    file: "domain/relay/RecordRelay.ts",
+    line: "Effect.flatMap(append(entry), (isAppended) =>",
+    mutant: "Effect.flatMap(Effect.forkDetach(append(entry)), (isAppended) =>"
+  },
+  {
+    name: "the meter is not released when the backend fails",
+    file: "domain/relay/CompleteRelay.ts",
+    line: "reservation.release()",
+    mutant: "reservation.keep()"
+  },
+  {
+    name: "the meter takes beyond the limit",
+    file: "adapters/memory/MeterStoreMemory.ts",
+    line: "const most = wanted < room ? wanted : room",
+    mutant: "const most = wanted"
+  },
+  {
+    name: "allowances are not given back",
+    file: "domain/relay/RelayMeter.ts",
+    line: "return Effect.catch(store.giveBack(allowance.key, amount), () =>",
+    mutant: "return Effect.catch(Effect.void, () =>"
+  },
+  {
+    name: "a relay costs nothing",
+    file: "domain/relay/RelayMeter.ts",
+    line: "allowance.available--",
+    mutant: ""
+  },
+  {
+    name: "optimistic answers leave before verification",
+    file: "domain/relay/CompleteRelay.ts",
+    line: "const relay = yield* verified",
+    mutant: "const relay = yield* Effect.catch(verified, () => Effect.never)"
+  },
+  {
+    name: "a signature that does not hold is let through",
+    file: "domain/relay/AdmitRelay.ts",
+    line: "if (!(yield* verifier.verify(message, signature))) {",
+    mutant: "if ((yield* verifier.verify(message, signature)) === undefined) {"
+  },
+  {
+    name: "a replayed request is served again",
+    file: "domain/relay/AdmitRelay.ts",
+    line: "if (!seen.enter(header.sessionId, facts.graceEnd, key)) {",
+    mutant: "if (seen.enter(header.sessionId, facts.graceEnd, key) === undefined) {"
+  }
+]
