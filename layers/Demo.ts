@@ -31,6 +31,7 @@ import { defaultMinerSettings, MinerSettings } from "../domain/mining/MinerSetti
 import { defaultRelayPolicy, RelayPolicyRef, type ServicePolicy } from "../domain/relay/RelayPolicy.ts"
 import { ServeRelay } from "../domain/relay/ServeRelay.ts"
 import * as RelayPrograms from "./RelayPrograms.ts"
+import * as Tracing from "./Tracing.ts"
 
 const SERVICE = "demo-eth"
 const COMPUTE_UNITS_PER_RELAY = 100n
@@ -108,6 +109,8 @@ export const runDemo = (options: DemoOptions, output: ScreenConsole.Output) =>
   ).pipe(
     Effect.provide(
       layerProcess(options).pipe(
+        // Around everything that traces, within the logger that it reports to.
+        Layer.provideMerge(Tracing.layer()),
         Layer.provideMerge(ScreenConsole.layerLogger),
         Layer.provideMerge(ScreenConsole.layer(output, { isColored: options.isColored }))
       )
