@@ -2,12 +2,12 @@
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
 import { Effect, Schema } from "effect"
-import type { Dispatcher, Pool } from "undici"
+import { type Dispatcher, errors, type Pool } from "undici"
 import { type BackendAnswer, type HeaderLine, isGzip } from "../../domain/relay/BackendAnswer.ts"
 
-/** Why one exchange failed. `not_sent`: no byte of the request reached the backend, so another may be asked. */
+/** Why one exchange failed. `invalid`: HTTP cannot carry this request; nothing was sent and the backend is not to blame. */
 export class ExchangeFailed extends Schema.TaggedError<ExchangeFailed>()("ExchangeFailed", {
-  reason: Schema.Literals(["not_sent", "unreachable", "too_large"]),
+  reason: Schema.Literals(["invalid", "unreachable", "too_large"]),
   cause: Schema.Defect()
 }) {}
 
@@ -37,12 +37,15 @@ const dispatch = (
   Effect.callback<BackendAnswer, ExchangeFailed>((resume) => {
     let running: Dispatcher.DispatchController | undefined
     let cancelled = false
-    let sent = false
     let tooLarge = false
     let status = 0
     let rawHeaders: ReadonlyArray<HeaderLine> = []
     const chunks: Array<Buffer> = []
     let length = 0
+    const refuseSize = (controller: Dispatcher.DispatchController) => {
+      tooLarge = true
+      controller.abort(new Error("the answer is too large"))
+    }
     pool.dispatch(
       {
         method: request.method, // any token is a method; undici refuses what is none
@@ -54,20 +57,17 @@ const dispatch = (
         onRequestStart: (controller) => {
           running = controller
           if (cancelled) controller.abort(new Error("the relay was given up"))
-          sent = true
         },
-        onResponseStart: (controller, statusCode) => {
+        // Also called for informational answers, which the final one replaces.
+        onResponseStart: (controller, statusCode, headers) => {
           status = statusCode
           rawHeaders = headerLines(controller.rawHeaders)
-          chunks.length = 0
-          length = 0
+          if (request.method !== "HEAD" && Number(headers["content-length"] ?? 0) > maxBytes) refuseSize(controller)
         },
         onResponseData: (controller, chunk) => {
           length += chunk.length
-          if (length > maxBytes) {
-            tooLarge = true
-            controller.abort(new Error("the answer is too large"))
-          } else chunks.push(chunk)
+          if (length > maxBytes) refuseSize(controller)
+          else chunks.push(chunk)
         },
         onResponseEnd: () => {
           const [only] = chunks
@@ -77,7 +77,10 @@ const dispatch = (
         onResponseError: (_, cause) =>
           resume(
             Effect.fail(
-              new ExchangeFailed({ reason: tooLarge ? "too_large" : sent ? "unreachable" : "not_sent", cause })
+              new ExchangeFailed({
+                reason: tooLarge ? "too_large" : isInvalid(cause) ? "invalid" : "unreachable",
+                cause
+              })
             )
           )
       }
@@ -87,6 +90,10 @@ const dispatch = (
       running?.abort(new Error("the relay was given up"))
     })
   })
+
+/** undici names arguments that it refuses before it sends anything. */
+const isInvalid = (cause: Error): boolean =>
+  cause instanceof errors.InvalidArgumentError || cause instanceof errors.NotSupportedError
 
 /** Header lines as received; undici hands HTTP/1.1 headers over as name, value, name, value. */
 const headerLines = (raw: Dispatcher.DispatchController["rawHeaders"]): ReadonlyArray<HeaderLine> => {

@@ -32,31 +32,41 @@ export interface ConfiguredHeaders {
   readonly authorization: Redacted.Redacted | undefined
 }
 
-/** Name and value, alternating, as undici takes them. Header lines that HTTP/1.1 cannot carry are left out. */
+/**
+ * Name and value, alternating, as undici takes them; names in lower case. Header lines that HTTP/1.1 cannot carry are left
+ * out, and those that the request's `Connection` names. Nothing of the outer request wins over what is signed.
+ */
 export const requestHeaders = (request: BackendRequest, configured: ConfiguredHeaders): Array<string> => {
   const lines = new Map<string, ReadonlyArray<string>>()
   const set = (name: string, values: ReadonlyArray<string>) => {
     const key = name.toLowerCase()
-    if (!NOT_FORWARDED.has(key) && TOKEN.test(key))
-      lines.set(
-        key,
-        values.filter((value) => VALUE.test(value))
-      )
+    if (NOT_FORWARDED.has(key) || !TOKEN.test(key)) return
+    lines.set(key, values.every(isValue) ? values : values.filter(isValue))
   }
   for (const { key, values } of request.payload.headers) set(key, values)
-  for (const [name, value] of Object.entries(request.outerHeaders)) {
-    if (name.startsWith("pocket-") || (FILLED.has(name) && !lines.has(name))) {
-      // The outer body is protobuf whatever its content type says.
-      if (name !== "content-type" || !value.includes("protobuf")) set(name, [value])
-    }
+  for (const { key, values } of request.payload.headers) {
+    if (key.toLowerCase() === "connection") for (const name of tokensOf(values)) lines.delete(name)
   }
-  for (const [name, value] of Object.entries(configured.headers)) set(name, [value])
+  for (const name of FILLED) {
+    const value = request.outerHeaders[name]
+    // The outer body is protobuf whatever its content type says.
+    if (value === undefined || lines.has(name) || (name === "content-type" && value.includes("protobuf"))) continue
+    set(name, [value])
+  }
+  for (const name in configured.headers) set(name, [configured.headers[name] ?? ""])
   if (configured.authorization !== undefined) set("authorization", [Redacted.value(configured.authorization)])
-  set("accept-encoding", ["identity"])
-  set("pocket-supplier", [request.supplier])
-  set("pocket-service", [request.service])
-  if (request.application !== "") set("pocket-application", [request.application])
+  lines.set("accept-encoding", IDENTITY)
+  lines.set("pocket-supplier", [request.supplier])
+  lines.set("pocket-service", [request.service])
+  if (request.application !== "") lines.set("pocket-application", [request.application])
   const flat: Array<string> = []
   for (const [name, values] of lines) for (const value of values) flat.push(name, value)
   return flat
 }
+
+const IDENTITY = ["identity"]
+
+const isValue = (value: string): boolean => VALUE.test(value)
+
+const tokensOf = (values: ReadonlyArray<string>): ReadonlyArray<string> =>
+  values.flatMap((value) => value.split(",").map((token) => token.trim().toLowerCase()))

@@ -18,12 +18,16 @@ export const requestTarget = (
   signedUrl: string
 ): Result.Result<string, UnusableUrl> => {
   if (signedUrl === "") return Result.succeed(withQuery(prefixOf(endpoint, basePath) || "/", endpoint.search, ""))
-  if (!URL.canParse(signedUrl, "http://relay.invalid")) return Result.fail(new UnusableUrl({ url: signedUrl }))
-  const signed = new URL(signedUrl, "http://relay.invalid")
+  const signed = URL.parse(signedUrl, "http://relay.invalid")
+  // Paths of other schemes are opaque texts that HTTP may not be able to carry.
+  if (signed === null || !SCHEMES.has(signed.protocol)) return Result.fail(new UnusableUrl({ url: signedUrl }))
   return Result.succeed(
     withQuery(mergePath(prefixOf(endpoint, basePath), signed.pathname), endpoint.search, signed.search)
   )
 }
+
+/** Gateways sign the supplier's first staked URL, which may be one for WebSockets. */
+const SCHEMES: ReadonlySet<string> = new Set(["http:", "https:", "ws:", "wss:"])
 
 const prefixOf = (endpoint: URL, basePath: string | undefined): string =>
   trimSlashes(basePath === undefined || basePath === "" ? endpoint.pathname : basePath)

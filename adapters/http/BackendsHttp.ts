@@ -1,30 +1,33 @@
 /**
  * `Backends` over HTTP: for each (service, transport) a set of endpoints with their own connection pools. An endpoint
- * that fails several times in a row is left alone for a while; a request that never reached its endpoint goes to the next.
+ * that fails several times in a row rests; a request that an endpoint failed at goes to the next one while there is time.
  */
-import { Clock, Duration, Effect, Layer, type Redacted, Result } from "effect"
+import { Clock, Duration, Effect, Exit, Layer, Result } from "effect"
 import { Pool } from "undici"
 import { BackendFailed, type BackendRequest, Backends, type RpcType } from "../../domain/ports/Backends.ts"
+import type { BackendAnswer } from "../../domain/relay/BackendAnswer.ts"
 import { toUtf8 } from "../../domain/wire/ByteText.ts"
-import { exchange, type ExchangeFailed } from "./BackendExchange.ts"
+import {
+  type BackendEndpoint,
+  type BreakerOptions,
+  chooseTarget,
+  isAvailable,
+  makeTarget,
+  noteAsked,
+  noteFailure,
+  noteSuccess,
+  type Target
+} from "./BackendEndpoint.ts"
+import { exchange, type ExchangeFailed, type ExchangeRequest } from "./BackendExchange.ts"
 import { requestHeaders } from "./BackendHeaders.ts"
+import { type BackendMetrics, backendMetrics, type BackendOutcome } from "./BackendMetrics.ts"
 import { requestTarget } from "./BackendUrl.ts"
 
-/** One endpoint of a backend. */
-export interface BackendEndpoint {
-  readonly url: URL
-  /** Replaces the URL's path as prefix of every request. */
-  readonly basePath: string | undefined
-  /** Added to every request, over those of the relay. */
-  readonly headers: Readonly<Record<string, string>>
-  /** Value of `Authorization`. */
-  readonly authorization: Redacted.Redacted | undefined
-}
-
 /** The endpoints that answer one service over one transport. */
-export interface BackendOptions {
+export interface BackendOptions extends BreakerOptions {
   readonly service: string
   readonly rpcType: RpcType
+  /** With `http` or `https` URLs. */
   readonly endpoints: ReadonlyArray<BackendEndpoint>
   readonly loadBalancing: "round_robin" | "first_healthy"
   /** Whole time of one relay, all tries included. */
@@ -34,20 +37,8 @@ export interface BackendOptions {
   readonly idleTimeout: Duration.Duration
   /** Largest answer in bytes, inclusive. */
   readonly maxAnswerBytes: number
-  /** Further endpoints asked when one cannot be reached. */
+  /** Further endpoints asked when one fails. */
   readonly maxRetries: number
-  /** Failures in a row after which an endpoint is left alone for `recovery`. */
-  readonly failureThreshold: number
-  readonly recovery: Duration.Duration
-}
-
-/** An endpoint at work. */
-interface Target {
-  readonly endpoint: BackendEndpoint
-  readonly pool: Pool
-  failures: number
-  /** Milliseconds of Effect's clock until which it is not asked. */
-  restsUntil: number
 }
 
 interface Backend {
@@ -60,53 +51,68 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
   Layer.effect(
     Backends,
     Effect.gen(function* () {
+      const metrics = yield* backendMetrics
       const byKey = new Map<string, Backend>()
       for (const options of backends) {
-        const targets = yield* Effect.forEach(options.endpoints, (endpoint) => acquireTarget(endpoint, options))
-        byKey.set(`${options.service}|${options.rpcType}`, { options, targets, next: 0 })
+        const targets = yield* Effect.forEach(options.endpoints, (endpoint) =>
+          acquireTarget(endpoint, options, metrics)
+        )
+        byKey.set(keyOf(options.service, options.rpcType), { options, targets, next: 0 })
       }
 
-      const ask = (target: Target, request: BackendRequest, path: string, options: BackendOptions) =>
-        exchange(
-          target.pool,
-          {
-            method: request.payload.method === "" ? "GET" : request.payload.method,
-            path,
-            headers: requestHeaders(request, target.endpoint),
-            body: request.payload.body
-          },
-          options.maxAnswerBytes
-        )
+      /** One endpoint's answer, its breaker and its metrics brought up to date whatever happens. */
+      const ask = (target: Target, request: ExchangeRequest, options: BackendOptions, deadline: number) =>
+        Clock.clockWith((clock) => {
+          const started = clock.currentTimeMillisUnsafe()
+          noteAsked(target, started, options)
+          return Effect.onExit(exchange(target.pool, request, options.maxAnswerBytes), (exit) =>
+            Effect.suspend(() => {
+              const now = clock.currentTimeMillisUnsafe()
+              const outcome = outcomeOf(exit, now >= deadline)
+              if (outcome === undefined) return Effect.void
+              const status = Exit.isSuccess(exit) ? exit.value.status : undefined
+              metrics.asked(options.service, outcome, status, (now - started) / 1_000)
+              return note(target, outcome, now, options, metrics)
+            })
+          )
+        })
 
       const forward = Effect.fnUntraced(function* (request: BackendRequest, backend: Backend) {
-        const { options } = backend
-        let last: ExchangeFailed | undefined
-        const asked = new Set<Target>()
+        const { options, targets } = backend
+        const method = request.payload.method === "" ? "GET" : request.payload.method
+        // A tunnel is no call, and undici would wait for one.
+        if (method === "CONNECT") return yield* failed(request, "unsendable", {})
+        const now = yield* Clock.currentTimeMillis
+        const deadline = now + Duration.toMillis(options.timeout) - CLOCK_STEP_MILLIS
+        let last: Result.Result<BackendAnswer, ExchangeFailed> | undefined
+        const asked: Array<Target> = []
         for (let tries = 0; tries <= options.maxRetries; tries++) {
-          const now = yield* Clock.currentTimeMillis
-          const target = choose(backend, now, asked)
+          const start = options.loadBalancing === "round_robin" ? backend.next++ : 0
+          const target = chooseTarget(targets, start, now, asked)
           if (target === undefined) break
-          asked.add(target)
+          asked.push(target)
           const path = requestTarget(target.endpoint.url, target.endpoint.basePath, toUtf8(request.payload.url))
-          if (Result.isFailure(path)) return yield* failed(request, "unreachable", { cause: path.failure })
-          const answer = yield* Effect.result(ask(target, request, path.success, options))
-          if (Result.isSuccess(answer)) {
-            target.failures = 0
-            return answer.success
+          if (Result.isFailure(path)) return yield* failed(request, "unsendable", { cause: path.failure })
+          const { body } = request.payload
+          const headers = requestHeaders(request, target.endpoint)
+          last = yield* Effect.result(ask(target, { method, path: path.success, headers, body }, options, deadline))
+          if (Result.isSuccess(last)) {
+            if (last.success.status < 500) return last.success
+            continue
           }
-          last = answer.failure
-          if (last.reason === "too_large") return yield* failed(request, "too_large", { limit: options.maxAnswerBytes })
-          noteFailure(target, now, options)
-          if (last.reason !== "not_sent") break
+          const { reason, cause } = last.failure
+          if (reason === "too_large") return yield* failed(request, reason, { limit: options.maxAnswerBytes })
+          if (reason === "invalid") return yield* failed(request, "unsendable", { cause })
         }
-        return yield* last === undefined
-          ? failed(request, "unhealthy", {})
-          : failed(request, "unreachable", { cause: last.cause })
+        if (last === undefined) return yield* failed(request, "unhealthy", {})
+        return Result.isSuccess(last)
+          ? last.success
+          : yield* failed(request, "unreachable", { cause: last.failure.cause })
       })
 
       return Backends.of({
         forward: (request) => {
-          const backend = byKey.get(`${request.service}|${request.rpcType}`)
+          const backend = byKey.get(keyOf(request.service, request.rpcType))
           return backend === undefined
             ? failed(request, "unhealthy", {})
             : forward(request, backend).pipe(
@@ -118,14 +124,16 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
         },
         isHealthy: (service, rpcType) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
-            const targets = byKey.get(`${service}|${rpcType}`)?.targets ?? []
-            return targets.some(({ restsUntil }) => restsUntil <= now)
+            const targets = byKey.get(keyOf(service, rpcType))?.targets ?? []
+            return targets.some((target) => isAvailable(target, now))
           })
       })
     })
   )
 
-const acquireTarget = (endpoint: BackendEndpoint, options: BackendOptions) =>
+const keyOf = (service: string, rpcType: RpcType): string => `${service}|${rpcType}`
+
+const acquireTarget = (endpoint: BackendEndpoint, options: BackendOptions, metrics: BackendMetrics) =>
   Effect.acquireRelease(
     Effect.sync((): Target => {
       const pool = new Pool(endpoint.url.origin, {
@@ -137,25 +145,68 @@ const acquireTarget = (endpoint: BackendEndpoint, options: BackendOptions) =>
         bodyTimeout: 0,
         allowH2: false
       })
-      return { endpoint, pool, failures: 0, restsUntil: 0 }
+      const target = makeTarget(endpoint, pool)
+      metrics.health(options.service, options.rpcType, target.name, true)
+      return target
     }),
     ({ pool }) => Effect.promise(() => pool.destroy())
   )
 
-/** An endpoint that may be asked now; one whose rest is over gets a single try before it rests again. */
-const choose = (backend: Backend, now: number, asked: ReadonlySet<Target>): Target | undefined => {
-  const { targets, options } = backend
-  const start = options.loadBalancing === "round_robin" ? backend.next++ : 0
-  for (let i = 0; i < targets.length; i++) {
-    const target = targets[(start + i) % targets.length]
-    if (target !== undefined && target.restsUntil <= now && !asked.has(target)) return target
+/** Timers and clock may differ by this much. */
+const CLOCK_STEP_MILLIS = 1
+
+/**
+ * An interruption is the service's time running out, or the caller's leaving, which says nothing about the endpoint.
+ * None: the request could not be sent to anybody.
+ */
+const outcomeOf = (exit: Exit.Exit<BackendAnswer, ExchangeFailed>, isLate: boolean): BackendOutcome | undefined => {
+  if (Exit.isSuccess(exit)) return exit.value.status < 500 ? "success" : "backend_5xx"
+  const [reason] = exit.cause.reasons
+  if (reason?._tag !== "Fail") return isLate ? "backend_timeout" : "client_disconnected"
+  switch (reason.error.reason) {
+    case "invalid":
+      return undefined
+    case "too_large":
+      return "backend_too_large"
+    default:
+      return "backend_network_error"
   }
-  return undefined
 }
 
-const noteFailure = (target: Target, now: number, { failureThreshold, recovery }: BackendOptions): void => {
-  target.failures++
-  if (target.failures >= failureThreshold) target.restsUntil = now + Duration.toMillis(recovery)
+const note = (
+  target: Target,
+  outcome: BackendOutcome,
+  now: number,
+  options: BackendOptions,
+  metrics: BackendMetrics
+): Effect.Effect<void> => {
+  const { service, rpcType } = options
+  const { name } = target
+  const facts = { backend: name, url: target.endpoint.url.origin, service_id: service, rpc_type: rpcType }
+  switch (outcome) {
+    case "client_disconnected":
+    case "backend_too_large":
+      return Effect.void
+    case "success": {
+      const downtime = noteSuccess(target, now)
+      if (downtime === undefined) return Effect.void
+      metrics.health(service, rpcType, name, true)
+      return Effect.logInfo("backend is up").pipe(Effect.annotateLogs({ ...facts, downtime_ms: downtime }))
+    }
+    default: {
+      if (!noteFailure(target, now, options)) return Effect.void
+      metrics.health(service, rpcType, name, false)
+      return Effect.logWarning("backend is down").pipe(
+        Effect.annotateLogs({
+          ...facts,
+          trigger_reason: outcome,
+          consecutive_failures: target.failures,
+          threshold: options.failureThreshold,
+          auto_recovery_in: Duration.format(options.recovery)
+        })
+      )
+    }
+  }
 }
 
 const failed = (

@@ -3,20 +3,31 @@
  * is answered is decided by `ServeRelay`. Also answers health probes, and drains in the order of the product's drain.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { Server as NetServer, type Socket } from "node:net"
 import { Context, Duration, Effect, Fiber, Layer, Option, Schema } from "effect"
 import { Blocks } from "../../domain/ports/Blocks.ts"
-import { plainRefusal, type RelayAnswer, ServeRelay } from "../../domain/relay/ServeRelay.ts"
+import { fillGauge } from "../../domain/observability/FillGauge.ts"
+import { relayMetrics, UNREAD } from "../../domain/relay/RelayMetrics.ts"
+import type { RefusalCause } from "../../domain/relay/RelayRefusal.ts"
+import { plainRefusal, ServeRelay } from "../../domain/relay/ServeRelay.ts"
 import { StepTracer } from "../../domain/tracing/StepTracer.ts"
 import { parseTraceparent } from "../../domain/tracing/Traceparent.ts"
-import { readBody } from "./RequestBody.ts"
+import { type CompressionOptions, reply } from "./RelayReply.ts"
+import { type BodyProblem, type BodyRoom, isDeclaredLarger, readBody } from "./RequestBody.ts"
 
 /** A gateway keeps idle connections for 90 s; Node's default of 5 s would cut them under its hands. */
 const KEEP_ALIVE = Duration.seconds(120)
 /** Longest time for one whole request, so that a slow sender cannot hold a connection for ever. */
 const REQUEST_TIMEOUT = Duration.seconds(60)
 const HEADERS_TIMEOUT = Duration.seconds(15)
+const TIMEOUT_CHECK = Duration.seconds(5)
 /** Connections at the same time; 500 gateways with 20 each. */
 const MAX_CONNECTIONS = 10_000
+/** Bytes of all request bodies together; a request beyond it is refused, or memory would be what gives out. */
+const MAX_BUFFERED_BYTES = 536_870_912
+/** How long a drain waits for requests that are on the way when it begins. */
+const LINGER = Duration.millis(500)
+const DRAIN_STEP = Duration.millis(10)
 
 /** Where to listen. Port 0 takes a free one. */
 export interface RelayServerOptions {
@@ -24,6 +35,10 @@ export interface RelayServerOptions {
   readonly port: number
   /** Largest request body in bytes, inclusive. */
   readonly maxBodyBytes: number
+  /** Bytes of all request bodies at work together, inclusive; 512 MiB if left out. */
+  readonly maxBufferedBytes?: number
+  /** Answers are not compressed if left out. */
+  readonly compression?: CompressionOptions
 }
 
 /** The address cannot be listened on. */
@@ -59,26 +74,32 @@ export class RelayServer extends Context.Service<
         const relays = yield* ServeRelay
         const blocks = yield* Blocks
         const tracer = yield* StepTracer
+        const metrics = yield* relayMetrics
         const run = Effect.runForkWith(yield* Effect.context<never>())
         const inFlight = new Set<Fiber.Fiber<void>>()
+        const sockets = new Set<Socket>()
+        const room: BodyRoom = { used: 0, limit: options.maxBufferedBytes ?? MAX_BUFFERED_BYTES }
         let ready = true
+        yield* fillGauge("ha_relayer_active_connections", "Open connections of gateways", () => sockets.size)
+        yield* fillGauge("ha_relayer_request_bodies_bytes", "Bytes of request bodies held now", () => room.used)
 
         const relay = (request: IncomingMessage, response: ServerResponse) =>
           Effect.gen(function* () {
-            const body = yield* readBody(request, options.maxBodyBytes)
-            if (Option.isNone(body))
-              return respond(response, plainRefusal("body_too_large", options.maxBodyBytes), true)
-            const rpcType = request.headers["rpc-type"]
-            const answer = yield* relays.serve({
-              body: body.value,
-              rpcType: typeof rpcType === "string" ? rpcType : undefined,
-              headers: outerHeaders(request),
-              peer: request.socket.remoteAddress ?? ""
-            })
+            const body = yield* readBody(request, response, options.maxBodyBytes, room)
+            if (typeof body === "string") metrics.rejected(UNREAD, UNREAD_BODY[body])
+            const answer =
+              typeof body === "string"
+                ? plainRefusal(UNREAD_BODY[body], options.maxBodyBytes)
+                : yield* relays.serve({
+                    body,
+                    rpcType: textOf(request.headers["rpc-type"]),
+                    headers: outerHeaders(request),
+                    peer: request.socket.remoteAddress ?? ""
+                  })
             if (tracer.enabled) {
               yield* tracer.note(() => ({ attributes: { "http.response.status_code": answer.status } }))
             }
-            return respond(response, answer, false)
+            yield* reply(request, response, answer, !server.listening, options.compression)
           })
 
         const traced = (request: IncomingMessage, effect: Effect.Effect<void>) => {
@@ -91,33 +112,55 @@ export class RelayServer extends Context.Service<
           })(effect)
         }
 
-        const health = (request: IncomingMessage, response: ServerResponse) =>
-          Effect.map(Effect.option(blocks.latest), (block) => {
-            const isProbe = request.url === "/ready"
-            const body = JSON.stringify({
-              status: ready || !isProbe ? "healthy" : "draining",
-              block_height: Option.match(block, { onNone: () => 0, onSome: ({ height }) => Number(height) })
-            })
-            response.writeHead(ready || !isProbe ? 200 : 503, { "content-type": "application/json" }).end(body)
+        const answerProbe = (url: string, response: ServerResponse) =>
+          Effect.map(probe(url, ready), ({ status, body }) => {
+            response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
           })
 
+        const probe = Effect.fnUntraced(function* (url: string, isReady: boolean) {
+          const block = yield* Effect.option(blocks.latest)
+          const block_height = Option.match(block, { onNone: () => 0, onSome: ({ height }) => Number(height) })
+          if (url.startsWith(READY_SERVICE)) {
+            const service_id = url.slice(READY_SERVICE.length)
+            const healthy = yield* relays.isServiceReady(service_id)
+            return Option.match(healthy, {
+              onNone: () => ({
+                status: 404,
+                body: { service_id, ready: false, block_height, error: "unknown service" }
+              }),
+              onSome: (isHealthy) => ({
+                status: isHealthy && isReady ? 200 : 503,
+                body: { service_id, ready: isHealthy && isReady, block_height }
+              })
+            })
+          }
+          if (url !== READY) return { status: 200, body: { status: "healthy", block_height } }
+          const missing = isReady ? yield* relays.notReady : ["draining"]
+          return missing.length === 0
+            ? { status: 200, body: { status: "healthy", block_height } }
+            : { status: 503, body: { status: missing.join(", "), block_height } }
+        })
+
         const handle = (request: IncomingMessage, response: ServerResponse) => {
-          if (!server.listening) response.setHeader("connection", "close")
           if (request.method === "HEAD") {
             // An answer to HEAD has no body, so nobody could be paid for it: no backend is asked.
+            if (!server.listening) response.setHeader("connection", "close")
             response.writeHead(405, { allow: "GET, POST, PUT, PATCH, DELETE" }).end()
             return
           }
-          const isProbe = request.url === "/health" || request.url === "/healthz" || request.url === "/ready"
-          const hasBody =
-            request.headers["content-length"] !== undefined || request.headers["transfer-encoding"] !== undefined
-          const fiber = run(isProbe && !hasBody ? health(request, response) : traced(request, relay(request, response)))
-          if (fiber.pollUnsafe() !== undefined) return
+          const url = request.url ?? "/"
+          const fiber = run(
+            isProbe(request, url) ? answerProbe(url, response) : traced(request, relay(request, response))
+          )
+          const finish = () => {
+            // A fiber that was interrupted or died has answered nothing: the connection must not look alive.
+            if (!response.writableEnded) response.destroy()
+          }
+          if (fiber.pollUnsafe() !== undefined) return finish()
           inFlight.add(fiber)
           fiber.addObserver(() => {
             inFlight.delete(fiber)
-            // A fiber that was interrupted has answered nothing: the connection must not look alive.
-            if (!response.writableEnded) response.destroy()
+            finish()
           })
           response.once("close", () => fiber.interruptUnsafe())
         }
@@ -126,12 +169,32 @@ export class RelayServer extends Context.Service<
           keepAliveTimeout: Duration.toMillis(KEEP_ALIVE),
           requestTimeout: Duration.toMillis(REQUEST_TIMEOUT),
           headersTimeout: Duration.toMillis(HEADERS_TIMEOUT),
+          connectionsCheckingInterval: Duration.toMillis(TIMEOUT_CHECK),
           noDelay: true
         })
         server.maxConnections = MAX_CONNECTIONS
         server.on("request", handle)
+        // A peer that asks before it sends is told at once that its body is too large.
+        server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+          if (!isDeclaredLarger(request, options.maxBodyBytes)) response.writeContinue()
+          handle(request, response)
+        })
+        server.on("connection", (socket: Socket) => {
+          sockets.add(socket)
+          socket.once("close", () => sockets.delete(socket))
+        })
         yield* listen(server, options)
         yield* Effect.addFinalizer(() => Effect.andThen(close(server), Fiber.interruptAll([...inFlight])))
+
+        /** Ends once every connection is closed: those that a request is on the way on get their answer first. */
+        const emptied = Effect.gen(function* () {
+          // A keep-alive connection may carry a request that is not here yet; it is answered and then closed.
+          if (sockets.size > inFlight.size) yield* Effect.sleep(LINGER)
+          while (sockets.size > 0) {
+            server.closeIdleConnections()
+            yield* Effect.sleep(DRAIN_STEP)
+          }
+        })
 
         const address = server.address()
         return RelayServer.of({
@@ -139,16 +202,8 @@ export class RelayServer extends Context.Service<
           unready: Effect.sync(() => void (ready = false)),
           drain: Effect.fnUntraced(function* (deadline) {
             ready = false
-            server.close()
-            server.closeIdleConnections()
-            // A connection that turns idle after `close` would otherwise be kept until its keep-alive ends.
-            server.on("request", (_, response) =>
-              response.once("close", () => setImmediate(() => server.closeIdleConnections()))
-            )
-            yield* Effect.timeoutOption(
-              Effect.forEach([...inFlight], (fiber) => Fiber.await(fiber), { discard: true, concurrency: "unbounded" }),
-              deadline
-            )
+            stopListening(server)
+            yield* Effect.timeoutOption(emptied, deadline)
             const cut = inFlight.size
             yield* Fiber.interruptAll([...inFlight])
             server.closeAllConnections()
@@ -159,33 +214,39 @@ export class RelayServer extends Context.Service<
     )
 }
 
+const READY = "/ready"
+const READY_SERVICE = "/ready/"
+
+/** Health is asked without a body; with one it is a relay, whatever its path. */
+const isProbe = (request: IncomingMessage, url: string): boolean =>
+  (url === "/health" || url === "/healthz" || url === READY || url.startsWith(READY_SERVICE)) &&
+  request.headers["content-length"] === undefined &&
+  request.headers["transfer-encoding"] === undefined
+
+const UNREAD_BODY = { too_large: "body_too_large", no_room: "at_limit" } as const satisfies Record<
+  BodyProblem,
+  RefusalCause
+>
+
 /** Path without its query, which may hold secrets, and no longer than a reader wants. */
 const pathOf = (url: string): string => url.slice(0, MAX_PATH).replace(/[?#].*$/, "")
 const MAX_PATH = 256
 
-/** Outer headers that a backend may see, see `BackendRequest`. */
-const FORWARDED = ["content-type", "accept", "accept-encoding", "user-agent"] as const
-
-const outerHeaders = (request: IncomingMessage): Readonly<Record<string, string>> => {
+/**
+ * Outer headers that a backend may see, see `BackendRequest`. None of the `Pocket-` headers is: callers invent them and
+ * backends trust them.
+ */
+const outerHeaders = ({ headers }: IncomingMessage): Readonly<Record<string, string>> => {
   const kept: Record<string, string> = {}
-  for (const name of FORWARDED) {
-    const value = request.headers[name]
-    if (value !== undefined) kept[name] = value
-  }
-  for (const name in request.headers) {
-    const value = request.headers[name]
-    if (name.startsWith("pocket-") && typeof value === "string") kept[name] = value
-  }
+  const { accept } = headers
+  if (headers["content-type"] !== undefined) kept["content-type"] = headers["content-type"]
+  if (accept !== undefined) kept["accept"] = accept
+  if (headers["user-agent"] !== undefined) kept["user-agent"] = headers["user-agent"]
   return kept
 }
 
-const respond = (response: ServerResponse, answer: RelayAnswer, isBodyUnread: boolean): void => {
-  // The rest of an unread body cannot be told from the next request: this connection ends.
-  if (isBodyUnread) response.setHeader("connection", "close")
-  response
-    .writeHead(answer.status, { "content-type": answer.contentType, "content-length": answer.body.length })
-    .end(answer.body)
-}
+const textOf = (header: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof header === "string" ? header : header?.[0]
 
 const listen = (server: Server, { host, port }: RelayServerOptions): Effect.Effect<void, CannotListen> =>
   Effect.callback<void, CannotListen>((resume) => {
@@ -197,6 +258,11 @@ const listen = (server: Server, { host, port }: RelayServerOptions): Effect.Effe
       resume(Effect.void)
     })
   })
+
+/** Closes the listening socket only; `Server.close` of `node:http` would also cut connections that are idle just now. */
+const stopListening = (server: Server): void => {
+  if (server.listening) NetServer.prototype.close.call(server)
+}
 
 const close = (server: Server): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {

@@ -1,28 +1,63 @@
-/** Reads a request's body whole, up to a limit, without copying it when it came in one piece. */
-import type { IncomingMessage } from "node:http"
-import type { Option } from "effect"
+/**
+ * Reads requests' bodies whole, up to a limit for each and for all together, without copying one that came in one piece.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { Effect } from "effect"
 
-/** The body; none when it is larger than `limit` bytes. The rest of such a body is not read. */
-export const readBody = (request: IncomingMessage, limit: number): Effect.Effect<Option.Option<Uint8Array>> =>
-  Effect.callback<Option.Option<Uint8Array>>((resume) => {
-    if (Number(request.headers["content-length"] ?? 0) > limit) return resume(Effect.succeedNone)
+/** Bytes read and thrown away after a refusal, so that the peer can finish sending and read the answer. */
+const DISCARD_LIMIT = 67_108_864
+
+/** Memory for the bodies of all requests at work. */
+export interface BodyRoom {
+  /** Bytes held now. */
+  used: number
+  /** Bytes, inclusive. */
+  readonly limit: number
+}
+
+/** Why a body was not read. */
+export type BodyProblem = "too_large" | "no_room"
+
+/** Whether the request's own headers say that its body is larger than `limit` bytes. */
+export const isDeclaredLarger = (request: IncomingMessage, limit: number): boolean =>
+  Number(request.headers["content-length"] ?? 0) > limit
+
+/**
+ * The body, or why it was not read. Its bytes count in `room` until the request's response is closed. What remains of a
+ * refused body is thrown away: its end is where the connection's next request starts.
+ */
+export const readBody = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  limit: number,
+  room: BodyRoom
+): Effect.Effect<Uint8Array | BodyProblem> =>
+  Effect.callback<Uint8Array | BodyProblem>((resume) => {
+    if (isDeclaredLarger(request, limit)) {
+      discard(request)
+      resume(Effect.succeed("too_large"))
+      return
+    }
     const chunks: Array<Buffer> = []
     let length = 0
+    response.once("close", () => void (room.used -= length))
+    const refuse = (problem: BodyProblem) => {
+      stop()
+      chunks.length = 0
+      discard(request)
+      resume(Effect.succeed(problem))
+    }
     const onData = (chunk: Buffer) => {
       length += chunk.length
-      if (length > limit) {
-        stop()
-        request.pause()
-        resume(Effect.succeedNone)
-        return
-      }
+      room.used += chunk.length
+      if (length > limit) return refuse("too_large")
+      if (room.used > room.limit) return refuse("no_room")
       chunks.push(chunk)
     }
     const onEnd = () => {
       stop()
       const [only] = chunks
-      resume(Effect.succeedSome(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)))
+      resume(Effect.succeed(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)))
     }
     // The peer went away: the response's `close` interrupts the fiber that waits here.
     const stop = () => {
@@ -33,3 +68,11 @@ export const readBody = (request: IncomingMessage, limit: number): Effect.Effect
     request.on("end", onEnd)
     return Effect.sync(stop)
   })
+
+const discard = (request: IncomingMessage): void => {
+  let left = DISCARD_LIMIT
+  request.on("data", (chunk: Buffer) => {
+    left -= chunk.length
+    if (left < 0) request.destroy()
+  })
+}

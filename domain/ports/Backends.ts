@@ -22,10 +22,11 @@ export interface BackendRequest {
 
 /**
  * Why there is no answer. `unhealthy`: no healthy backend, nothing was sent. `unreachable`: refused, reset, broke off.
- * `timeout`: the service's time passed. `too_large`: the answer exceeds `limit` bytes.
+ * `timeout`: the service's time passed. `too_large`: the answer exceeds `limit` bytes. `unsendable`: the request itself is
+ * none that this transport can carry (its method, its URL), nothing was sent and no backend is to blame.
  */
 export class BackendFailed extends Schema.TaggedError<BackendFailed>()("BackendFailed", {
-  reason: Schema.Literals(["unhealthy", "unreachable", "timeout", "too_large"]),
+  reason: Schema.Literals(["unhealthy", "unreachable", "timeout", "too_large", "unsendable"]),
   service: Schema.String,
   rpcType: RpcType,
   /** Bytes, for `too_large`. */

@@ -2,27 +2,31 @@
  * The first half of serving: everything that is checked once for each signed request, cheap checks first, no I/O for
  * garbage. Nothing is forwarded, metered or mined before the ring signature has passed here.
  */
-import { Context, Effect, Layer, Option, Result, Stream } from "effect"
+import { Clock, Context, Effect, Layer, Option, Result, Stream } from "effect"
 import { sha256 as pureSha256, type Sha256 } from "../crypto/Sha256.ts"
 import type { RpcType } from "../ports/Backends.ts"
 import { Blocks } from "../ports/Blocks.ts"
 import { RingVerifier } from "../ports/RingVerifier.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
-import { SupplierAddress } from "../protocol/Identifiers.ts"
-import { firstStranger } from "../ring/RingMembers.ts"
+import { fillGauge } from "../observability/FillGauge.ts"
+import type { SupplierAddress } from "../protocol/Identifiers.ts"
+import { firstStranger, type RingKeys } from "../ring/RingMembers.ts"
 import * as RingSignature from "../ring/RingSignature.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
+import { PeerBudget } from "./PeerBudget.ts"
 import { decodeHttpRequest, type HttpRequestPayload } from "./PoktHttp.ts"
 import { RelayPolicyRef, type ServicePolicy } from "./RelayPolicy.ts"
 import { RelayRefused, type RefusalCause } from "./RelayRefusal.ts"
-import { decodeRelayRequest, type RelayRequest, signableHash, validateRelayRequest } from "./RelayRequest.ts"
+import { decodeRelayRequest, type RelayRequest, signableHash } from "./RelayRequest.ts"
 import { RingDirectory } from "./RingDirectory.ts"
 import { SeenRequests } from "./SeenRequests.ts"
 import { SessionDirectory, type SessionFacts } from "./SessionDirectory.ts"
-import { isSameSessionHeader, type SessionHeader } from "./SessionHeader.ts"
+import { isSameSessionHeader, type SessionHeader, validateSessionHeader } from "./SessionHeader.ts"
 
 /** Longest plausible session, and farthest plausible distance of a session from our height, in blocks. */
 const PLAUSIBLE_BLOCKS = 10_000n
+/** Ring members read before the ring is known: more than any chain lets an application delegate to. */
+const MAX_MEMBERS = 256
 
 /** A request as it arrives at some transport. */
 export interface RelayInput {
@@ -30,16 +34,21 @@ export interface RelayInput {
   readonly body: Uint8Array
   /** Value of the `Rpc-Type` header, if any. */
   readonly rpcType: string | undefined
+  /** Address of the peer: bounds what is done for callers that are not verified. */
+  readonly peer: string
 }
 
 /** A request that may be looked up and verified: all checks without I/O have passed. */
 export interface PlausibleRelay {
   readonly request: RelayRequest
+  /** Its ring signature, of which only the layout is known to be right. */
+  readonly signature: RingSignature.RingSignature
   readonly header: SessionHeader
   readonly supplier: SupplierAddress
   readonly service: ServicePolicy
   readonly rpcType: RpcType
   readonly call: HttpRequestPayload
+  readonly peer: string
 }
 
 /** A request that will be served unless its share is consumed or its backend fails. */
@@ -47,6 +56,8 @@ export interface AdmittedRelay extends PlausibleRelay {
   readonly facts: SessionFacts
   /** Height at which it was admitted. */
   readonly arrivalHeight: bigint
+  /** Forgets that it was seen: it was not charged, so the same bytes may come again. */
+  readonly forget: () => void
 }
 
 export class AdmitRelay extends Context.Service<
@@ -56,7 +67,7 @@ export class AdmitRelay extends Context.Service<
     readonly read: (input: RelayInput) => Effect.Effect<PlausibleRelay, RelayRefused>
     /** Supplier, session, ring signature, replay. */
     readonly verify: (relay: PlausibleRelay) => Effect.Effect<AdmittedRelay, RelayRefused>
-    /** Forgets replays of sessions that ended before `height`. */
+    /** Forgets replays of sessions whose grace ended below `height`. */
     readonly forgetBelow: (height: bigint) => Effect.Effect<void>
   }
 >()("relaymill/domain/relay/AdmitRelay") {
@@ -73,22 +84,27 @@ export class AdmitRelay extends Context.Service<
         const policy = yield* RelayPolicyRef
         const { step } = yield* StepTracer
         const seen = new SeenRequests({ perSession: policy.seenPerSession, total: policy.seenTotal }, sha256)
+        const lookups = new PeerBudget(policy.lookupBurst, policy.lookupsPerSecond)
+        yield* fillGauge("ha_relayer_seen_requests", "Relay requests remembered against replay", () => seen.size)
+        yield* fillGauge(
+          "ha_relayer_seen_requests_dropped",
+          "Relay requests forgotten for want of room: each could be replayed once",
+          () => seen.dropped
+        )
+        yield* fillGauge("ha_relayer_lookup_peers", "Peers whose chain look-ups are counted", () => lookups.size)
 
-        const read = Effect.fnUntraced(function* ({ body, rpcType }: RelayInput) {
+        const read = Effect.fnUntraced(function* ({ body, rpcType, peer }: RelayInput) {
           const decoded = decodeRelayRequest(body)
           if (Result.isFailure(decoded)) return yield* refusePlain("unreadable", decoded.failure.message)
           const request = decoded.success
-          const valid = validateRelayRequest(request)
-          const header = request.meta.sessionHeader
-          if (Result.isFailure(valid)) return yield* refusePlain("unreadable", valid.failure.message)
+          const { sessionHeader: header, supplierOperatorAddress } = request.meta
           if (header === undefined) return yield* refusePlain("unreadable", "session header is missing")
-          const supplier = SupplierAddress.make(request.meta.supplierOperatorAddress)
+          const valid = validateSessionHeader(header)
+          if (Result.isFailure(valid)) return yield* refusePlain("unreadable", valid.failure.message)
+          const supplier = supplierAddress(supplierOperatorAddress)
           if (Option.isNone(yield* keys.publicKey(supplier))) return yield* refusePlain("supplier_not_served", supplier)
           const refuse = refuserFor(header, supplier, false)
-          const height = yield* blocks.latest.pipe(
-            Effect.map((block) => block.height),
-            Effect.catch((cause) => refuse("chain_unreadable", cause.message))
-          )
+          const { height } = yield* Effect.catch(blocks.latest, (cause) => refuse("chain_unreadable", cause.message))
           if (!isPlausible(header, height)) {
             return yield* refuse(
               "implausible_heights",
@@ -106,96 +122,127 @@ export class AdmitRelay extends Context.Service<
           }
           const call = decodeHttpRequest(request.payload)
           if (Result.isFailure(call)) return yield* refuse("payload_unreadable", call.failure.message)
-          return { request, header, supplier, service, rpcType: type, call: call.success }
+          const signature = RingSignature.decode(request.meta.signature, MAX_MEMBERS)
+          if (Result.isFailure(signature)) return yield* refuse("ring_signature", signature.failure.message)
+          return {
+            request,
+            signature: signature.success,
+            header,
+            supplier,
+            service,
+            rpcType: type,
+            call: call.success,
+            peer
+          }
         })
 
-        const lookUp = Effect.fnUntraced(function* ({ header, supplier }: PlausibleRelay) {
+        /** Fails when the peer has caused too many chain reads by requests that are not verified yet. */
+        const spendLookup = ({ header, supplier, peer }: PlausibleRelay, now: number) =>
+          lookups.spend(peer, now)
+            ? Effect.void
+            : refuserFor(header, supplier, false)("at_limit", `too many unknown sessions and rings from ${peer}`)
+
+        const lookUp = Effect.fnUntraced(function* (relay: PlausibleRelay, height: bigint) {
+          const { header, supplier } = relay
           const refuse = refuserFor(header, supplier, false)
-          if (!(yield* sessions.isStaked(supplier, header.serviceId))) {
-            return yield* refuse("supplier_not_staked", `${supplier} for ${header.serviceId}`)
-          }
-          let { height } = yield* blocks.latest
-          if (header.sessionStartBlockHeight === height + 1n) {
-            height = yield* awaitHeight(header.sessionStartBlockHeight).pipe(
-              Effect.timeoutOption(policy.nextBlockWait),
-              Effect.map(Option.getOrElse(() => height))
-            )
-          }
           if (header.sessionStartBlockHeight > height) {
             return yield* refuse("session_unknown", `starts at ${header.sessionStartBlockHeight}, height is ${height}`)
           }
-          const facts = yield* sessions.facts(header)
-          if (!isSameSessionHeader(header, facts.session.header)) {
-            return yield* refuse("session_unknown", `the chain's session is ${facts.session.header.sessionId}`)
+          const now = yield* Clock.currentTimeMillis
+          let facts = sessions.peek(header, now)
+          if (facts === undefined) {
+            yield* spendLookup(relay, now)
+            facts = yield* sessions.facts(header)
+          }
+          if (!isSameSessionHeader(header, facts.header)) {
+            return yield* refuse("session_unknown", `the chain's session is ${facts.header.sessionId}`)
           }
           if (height > facts.graceEnd) {
             return yield* refuse("session_unknown", `grace ended at ${facts.graceEnd}, height is ${height}`)
           }
           if (!facts.suppliers.has(supplier)) {
-            return yield* refuse("session_unknown", `${supplier} is not in session ${header.sessionId}`)
+            return yield* (yield* sessions.isStaked(supplier, header.serviceId))
+              ? refuse("session_unknown", `${supplier} is not in session ${header.sessionId}`)
+              : refuse("supplier_not_staked", `${supplier} for ${header.serviceId}`)
           }
-          return { facts, arrivalHeight: height }
+          return facts
         })
 
-        const awaitHeight = (height: bigint) =>
+        /** The height once it is the session's start; the present one when that takes too long. */
+        const awaitStart = ({ header }: PlausibleRelay, height: bigint) =>
           blocks.changes.pipe(
-            Stream.filter((block) => block.height >= height),
+            Stream.filter((block) => block.height >= header.sessionStartBlockHeight),
             Stream.runHead,
-            Effect.flatMap(
-              Option.match({ onNone: () => Effect.never, onSome: (block) => Effect.succeed(block.height) })
-            )
+            Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed })),
+            Effect.timeoutOption(policy.nextBlockWait),
+            Effect.map(Option.match({ onNone: () => height, onSome: (block) => block.height }))
           )
 
-        const checkRing = Effect.fnUntraced(function* ({ request, header, supplier }: PlausibleRelay) {
-          const refuse = refuserFor(header, supplier, false)
+        /** The signable hash, once the ring has signed it. */
+        const checkRing = Effect.fnUntraced(function* (relay: PlausibleRelay) {
+          const { request, header, supplier, signature } = relay
           const { applicationAddress: application, sessionEndBlockHeight: end } = header
-          let ring = yield* rings.ring(application, end)
-          let decoded = RingSignature.decode(request.meta.signature, RingSignature.memberBound(ring.size))
-          if (Result.isFailure(decoded) && decoded.failure.reason !== "too many members") {
-            return yield* refuse("ring_signature", decoded.failure.message)
+          const refuse = refuserFor(header, supplier, false)
+          const now = yield* Clock.currentTimeMillis
+          let ring = rings.peek(application, end, now)
+          if (ring === undefined) {
+            yield* spendLookup(relay, now)
+            ring = yield* rings.ring(application, end)
           }
-          if (Result.isFailure(decoded) || firstStranger(decoded.success, ring) >= 0) {
-            ring = yield* rings.refreshed(application, end)
-            decoded = RingSignature.decode(request.meta.signature, RingSignature.memberBound(ring.size))
+          if (isForeign(signature, ring)) ring = yield* rings.refreshed(application, end)
+          if (isForeign(signature, ring)) {
+            return yield* refuse(
+              "ring_signature",
+              `${signature.members.length} members, number ${firstStranger(signature, ring)} is not of ${application}`
+            )
           }
-          if (Result.isFailure(decoded)) return yield* refuse("ring_signature", decoded.failure.message)
-          const signature = decoded.success
-          const stranger = firstStranger(signature, ring)
-          if (stranger >= 0)
-            return yield* refuse("ring_signature", `member ${stranger} is not in the ring of ${application}`)
           const message = signableHash(request, sha256)
           if (!(yield* verifier.verify(message, signature))) {
             return yield* refuse("ring_signature", "the ring equation does not hold")
           }
-          if (!seen.enter({ id: header.sessionId, endHeight: end }, message, signature.challenge)) {
-            return yield* refuserFor(header, supplier, true)("seen_before", header.sessionId)
-          }
+          return message
         })
 
-        const verify = (relay: PlausibleRelay) => {
-          const refuse = refuserFor(relay.header, relay.supplier, false)
-          return Effect.gen(function* () {
-            const found = yield* step("lookup")(lookUp(relay))
-            yield* step("verify")(checkRing(relay))
+        const verify = Effect.fnUntraced(
+          function* (relay: PlausibleRelay) {
+            const { header, supplier, signature } = relay
+            let { height } = yield* blocks.latest
+            let message: Uint8Array | undefined
+            if (header.sessionStartBlockHeight === height + 1n) {
+              // Our view may lag by a block. Only callers that are verified make us wait for it.
+              message = yield* step("verify")(checkRing(relay))
+              height = yield* awaitStart(relay, height)
+            }
+            const facts = yield* step("lookup")(lookUp(relay, height))
+            message ??= yield* step("verify")(checkRing(relay))
+            const key = seen.keyOf(message, signature.challenge)
+            if (!seen.enter(header.sessionId, facts.graceEnd, key)) {
+              return yield* refuserFor(header, supplier, true)("seen_before", header.sessionId)
+            }
             return {
               request: relay.request,
-              header: relay.header,
-              supplier: relay.supplier,
+              signature,
+              header,
+              supplier,
               service: relay.service,
               rpcType: relay.rpcType,
               call: relay.call,
-              facts: found.facts,
-              arrivalHeight: found.arrivalHeight
+              peer: relay.peer,
+              facts,
+              arrivalHeight: height,
+              forget: () => seen.forget(header.sessionId, key)
             }
-          }).pipe(
-            Effect.catchTags({
+          },
+          (checked, { header, supplier }) => {
+            const refuse = refuserFor(header, supplier, false)
+            return Effect.catchTags(checked, {
               ChainUnavailable: (cause) => refuse("chain_unreadable", cause.message),
               SessionNotFound: (cause) => refuse("session_unknown", cause.message),
               ServiceNotFound: (cause) => refuse("session_unknown", cause.message),
               RingUnknown: (cause) => refuse("ring_signature", cause.message)
             })
-          )
-        }
+          }
+        )
 
         return AdmitRelay.of({
           read,
@@ -208,7 +255,7 @@ export class AdmitRelay extends Context.Service<
 
 /** Makes refusals that can be signed for this header and supplier. */
 export const refuserFor =
-  (header: SessionHeader, supplier: string, verified: boolean) =>
+  (header: SessionHeader, supplier: SupplierAddress, verified: boolean) =>
   (reason: RefusalCause, detail: string, limit?: number): Effect.Effect<never, RelayRefused> =>
     Effect.fail(
       new RelayRefused({
@@ -220,6 +267,13 @@ export const refuserFor =
       })
     )
 
+/** Signed for by a key outside of the ring, or by more members than such a ring is worth verifying for. */
+const isForeign = (signature: RingSignature.RingSignature, ring: RingKeys): boolean =>
+  signature.members.length > RingSignature.memberBound(ring.size) || firstStranger(signature, ring) >= 0
+
+/** Whatever text the request has: only an address whose key is held goes further. */
+const supplierAddress = (text: string): SupplierAddress => text as SupplierAddress
+
 const refusePlain = (reason: RefusalCause, detail: string): Effect.Effect<never, RelayRefused> =>
   Effect.fail(new RelayRefused({ reason, detail, verified: false }))
 
@@ -228,9 +282,9 @@ const isPlausible = (header: SessionHeader, height: bigint): boolean =>
   header.sessionStartBlockHeight <= height + PLAUSIBLE_BLOCKS &&
   header.sessionEndBlockHeight >= height - PLAUSIBLE_BLOCKS
 
-/** Transports by their number on chain (poktroll `RPCType`) or by name; absent: the service's default. */
+/** Transports by their number on chain (poktroll `RPCType`) or by name; absent or unknown (0): the service's default. */
 const rpcTypeOf = (header: string | undefined, service: ServicePolicy): RpcType | undefined =>
-  header === undefined || header === "" ? service.defaultRpcType : RPC_TYPES.get(header.toLowerCase())
+  header === undefined || header === "" || header === "0" ? service.defaultRpcType : RPC_TYPES.get(header.toLowerCase())
 
 const RPC_TYPES: ReadonlyMap<string, RpcType> = new Map([
   ["1", "grpc"],

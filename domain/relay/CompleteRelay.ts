@@ -13,7 +13,8 @@ import { type BackendAnswer, responsePayload } from "./BackendAnswer.ts"
 import { RecordRelay } from "./RecordRelay.ts"
 import { dehydrate, relayHash } from "./Relay.ts"
 import { isApplicable } from "./RelayDifficulty.ts"
-import { RelayMeter, type Reservation } from "./RelayMeter.ts"
+import { RelayMeter, type Reservation, uncharged } from "./RelayMeter.ts"
+import { relayMetrics } from "./RelayMetrics.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 import { type RefusalCause, type RelayRefused } from "./RelayRefusal.ts"
 import {
@@ -58,26 +59,32 @@ export class CompleteRelay extends Context.Service<
         const keys = yield* SupplierKeys
         const meter = yield* RelayMeter
         const recorder = yield* RecordRelay
+        const metrics = yield* relayMetrics
         const { meter: metering } = yield* RelayPolicyRef
         const { enabled, step, note, context: traceContext } = yield* StepTracer
 
-        const reserve = (relay: AdmittedRelay): Effect.Effect<Reservation, RelayRefused> => {
-          const refuse = refuserFor(relay.header, relay.supplier, true)
-          return meter.reserve(relay.facts, relay.supplier).pipe(
-            Effect.catchTags({
+        const reserve = Effect.fnUntraced(
+          function* (relay: AdmittedRelay) {
+            const reservation = yield* meter.reserve(relay.facts, relay.supplier)
+            return reservation === undefined
+              ? yield* refuserFor(
+                  relay.header,
+                  relay.supplier,
+                  true
+                )("over_limit", `${relay.supplier} in ${relay.header.sessionId}`)
+              : reservation
+          },
+          (reserved, relay): Effect.Effect<Reservation, RelayRefused> => {
+            const refuse = refuserFor(relay.header, relay.supplier, true)
+            return Effect.catchTags(reserved, {
               ChainUnavailable: (cause) => refuse("chain_unreadable", cause.message),
               MeterUnavailable: (cause) =>
                 metering.failBehavior === "closed"
                   ? refuse("meter_unavailable", cause.message)
                   : Effect.succeed(uncharged)
-            }),
-            Effect.flatMap((reservation) =>
-              reservation === undefined
-                ? refuse("over_limit", `${relay.supplier} in ${relay.header.sessionId}`)
-                : Effect.succeed(reservation)
-            )
-          )
-        }
+            })
+          }
+        )
 
         const sign = Effect.fnUntraced(function* (relay: AdmittedRelay, answer: BackendAnswer) {
           const refuse = refuserFor(relay.header, relay.supplier, true)
@@ -93,32 +100,28 @@ export class CompleteRelay extends Context.Service<
 
         /** Records the relay if it meets the difficulty; whether it did. */
         const mine = Effect.fnUntraced(function* (relay: AdmittedRelay, response: RelayResponse) {
+          const { header, facts, supplier } = relay
           const leaf = dehydrate(relay.request, response)
           const hash = relayHash(leaf, sha256)
-          if (!isApplicable(hash, relay.facts.target)) return false
-          const trace = yield* traceContext
+          if (!isApplicable(hash, facts.target)) return false
           yield* recorder
             .record({
-              trace,
+              trace: yield* traceContext,
               relay: {
                 relayHash: hash,
                 relayBytes: leaf,
-                computeUnitsPerRelay: relay.facts.computeUnitsPerRelay,
-                sessionId: relay.header.sessionId,
-                sessionEndHeight: relay.header.sessionEndBlockHeight,
-                supplierOperatorAddress: relay.supplier,
-                serviceId: relay.header.serviceId,
-                applicationAddress: relay.header.applicationAddress,
+                computeUnitsPerRelay: facts.computeUnitsPerRelay,
+                sessionId: header.sessionId,
+                sessionEndHeight: header.sessionEndBlockHeight,
+                supplierOperatorAddress: supplier,
+                serviceId: header.serviceId,
+                applicationAddress: header.applicationAddress,
                 arrivalBlockHeight: relay.arrivalHeight,
                 publishedAtUnixNano: yield* Clock.currentTimeNanos,
-                sessionStartHeight: relay.header.sessionStartBlockHeight
+                sessionStartHeight: header.sessionStartBlockHeight
               }
             })
-            .pipe(
-              Effect.catchTag("SpoolFull", (cause) =>
-                refuserFor(relay.header, relay.supplier, true)("not_recordable", cause.message)
-              )
-            )
+            .pipe(Effect.catch((cause) => refuserFor(header, supplier, true)("not_recordable", cause.message)))
           return true
         })
 
@@ -126,26 +129,28 @@ export class CompleteRelay extends Context.Service<
           const response = yield* step("sign")(sign(relay, answer))
           const isPaid = answer.status < 500
           const mined = isPaid && (yield* step("append", APPEND)(mine(relay, response)))
+          if (isPaid) metrics.mined(relay.service.id, mined)
           return { body: encodeRelayResponse(response), status: answer.status, mined }
         })
 
-        const complete = (relay: AdmittedRelay, call: BackendCall) =>
+        /** The reservation is kept if the relay was answered and its backend did not fail at it, else released. */
+        const charged = (relay: AdmittedRelay, reservation: Reservation, done: Exit.Exit<CompletedRelay, unknown>) =>
+          Effect.sync(() => {
+            if (Exit.isSuccess(done) && done.value.status < 500) return reservation.keep()
+            reservation.release()
+            relay.forget()
+          })
+
+        const complete = (relay: AdmittedRelay, call: BackendCall): Effect.Effect<CompletedRelay, RelayRefused> =>
           Effect.uninterruptibleMask((restore) =>
-            Effect.gen(function* () {
-              const reservation = yield* restore(step("reserve")(reserve(relay)))
-              const answered = yield* Effect.exit(restore(call))
-              if (Exit.isFailure(answered)) {
-                yield* reservation.release
-                return yield* Effect.failCause(answered.cause)
-              }
-              const finished = yield* Effect.exit(finish(relay, answered.value))
-              // Not charged: what the backend failed at, and what could not be signed or recorded.
-              if (Exit.isFailure(finished) || answered.value.status >= 500) yield* reservation.release
-              return yield* finished
-            })
-          ).pipe(
-            Effect.catchTag("BackendFailed", (cause) =>
-              refuserFor(relay.header, relay.supplier, true)(BACKEND_CAUSES[cause.reason], cause.message, cause.limit)
+            Effect.flatMap(
+              Effect.onError(restore(step("reserve")(reserve(relay))), () => Effect.sync(relay.forget)),
+              (reservation) =>
+                restore(call).pipe(
+                  Effect.catch((cause) => refuserFor(relay.header, relay.supplier, true)(...refusalOf(cause))),
+                  Effect.flatMap((answer) => finish(relay, answer)),
+                  Effect.onExit((done) => charged(relay, reservation, done))
+                )
             )
           )
 
@@ -196,12 +201,15 @@ export const meanwhile = <E, R, E2>(
 /** One value for all relays: options are read for each of them. */
 const APPEND = { kind: "producer", attributes: { "messaging.operation.type": "send" } } as const
 
-/** Served while the meter store is away and the operator prefers serving. */
-const uncharged: Reservation = { amount: 0n, release: Effect.void }
+const refusalOf = (failed: BackendFailed): readonly [cause: RefusalCause, detail: string, limit?: number] =>
+  failed.limit === undefined
+    ? [BACKEND_CAUSES[failed.reason], failed.message]
+    : [BACKEND_CAUSES[failed.reason], failed.message, failed.limit]
 
 const BACKEND_CAUSES = {
   unhealthy: "no_backend",
   unreachable: "backend_unreachable",
   timeout: "backend_timeout",
-  too_large: "backend_answer_too_large"
+  too_large: "backend_answer_too_large",
+  unsendable: "payload_unreadable"
 } as const satisfies Record<BackendFailed["reason"], RefusalCause>

@@ -2,8 +2,9 @@
  * Puts a mined relay where it cannot be lost: into the log, or into the spool when the log does not confirm in time.
  * Both may then hold it; the trie drops the double. The spool is replayed here too, announced before its first append.
  */
-import { Context, Duration, Effect, Layer, Metric, Option } from "effect"
-import { RelayLog, type RelayLogEntry } from "../ports/RelayLog.ts"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Option, Semaphore } from "effect"
+import { fillGauge } from "../observability/FillGauge.ts"
+import { RelayLog, type RelayLogEntry, type RelayLogFull, type RelayLogUnavailable } from "../ports/RelayLog.ts"
 import { RelaySpool, type SpoolFull } from "../ports/RelaySpool.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 
@@ -11,8 +12,6 @@ import { RelayPolicyRef } from "./RelayPolicy.ts"
 const REPLAY_BATCH = 100
 /** How often a non-empty spool is tried and announced; announcements live 15 s. */
 const REPLAY_INTERVAL = Duration.seconds(1)
-
-const spooled = Metric.gauge("ha_relayer_spool_entries", { description: "Mined relays that wait for the relay log" })
 
 export class RecordRelay extends Context.Service<
   RecordRelay,
@@ -31,37 +30,76 @@ export class RecordRelay extends Context.Service<
       const log = yield* RelayLog
       const spool = yield* RelaySpool
       const { relayer, appendTimeout } = yield* RelayPolicyRef
+      const replaying = yield* Semaphore.make(1)
+      let spooled = yield* spool.size
+      yield* fillGauge("ha_relayer_spool_entries", "Mined relays that wait for the relay log", () => spooled)
 
-      const append = (entry: RelayLogEntry) =>
-        log.append(entry).pipe(Effect.interruptible, Effect.timeoutOption(appendTimeout))
+      /**
+       * Whether the log confirmed in time. A log that confirms at once, as an embedded one does, costs no timer. The fiber
+       * is detached: an append that is stuck must not keep the relay from its answer.
+       */
+      const append = Effect.fnUntraced(function* (entry: RelayLogEntry) {
+        const appending = yield* Effect.forkDetach(log.append(entry), { startImmediately: true })
+        const exit = appending.pollUnsafe() ?? (yield* awaited(appending))
+        if (exit === undefined) return false
+        // A defect is no outage: it is for whoever serves the relay.
+        if (Exit.hasDies(exit)) yield* Effect.orDie(exit)
+        return Exit.isSuccess(exit)
+      })
 
-      const replayBatch = Effect.gen(function* () {
+      /** Its exit within the time for appends. Beyond it the append may still take effect. */
+      const awaited = (appending: Fiber.Fiber<string, RelayLogUnavailable | RelayLogFull>) =>
+        Effect.map(Effect.timeoutOption(Fiber.await(appending), appendTimeout), (confirmed) => {
+          if (Option.isSome(confirmed)) return confirmed.value
+          appending.interruptUnsafe()
+          return undefined
+        })
+
+      const look = Effect.map(spool.size, (size) => (spooled = size))
+
+      /** Whether every entry of the batch is in the log now; those of a supplier whose log is full wait behind the others. */
+      const replayBatch = Effect.fnUntraced(function* (skipped: Set<number>) {
         // A failed announcement stops the replay: miners must know before an old relay arrives late.
         yield* log.announceSpool(relayer, yield* spool.lowestSessionEnd)
-        const entries = yield* spool.peek(REPLAY_BATCH)
+        const entries = yield* spool.peek(REPLAY_BATCH + skipped.size)
+        const full = new Set<string>()
         for (const { id, entry } of entries) {
-          if (Option.isNone(yield* append(entry))) return false
-          yield* spool.remove([id])
+          const supplier = entry.relay.supplierOperatorAddress
+          if (skipped.has(id) || full.has(supplier)) {
+            skipped.add(id)
+            continue
+          }
+          const exit = yield* Effect.exit(Effect.timeoutOption(log.append(entry), appendTimeout))
+          if (Exit.isSuccess(exit) && Option.isSome(exit.value)) {
+            yield* spool.remove([id])
+            continue
+          }
+          if (!isFull(exit)) return "log is away"
+          full.add(supplier)
+          skipped.add(id)
         }
-        return entries.length > 0
-      }).pipe(Effect.catch((cause) => Effect.as(Effect.logDebug("relay spool was not replayed", cause), false)))
+        return (yield* look) > skipped.size && entries.length > 0 ? "more" : "done"
+      })
 
-      const replay = Effect.gen(function* () {
-        if ((yield* spool.size) === 0) return true
-        while (yield* replayBatch) {
-          if ((yield* spool.size) > 0) continue
+      const replay = replaying.withPermits(1)(
+        Effect.gen(function* () {
+          if ((yield* look) === 0) return true
+          const skipped = new Set<number>()
+          while ((yield* replayBatch(skipped)) === "more");
+          if ((yield* look) > 0) return false
           // Expires by itself if the withdrawal is lost.
           yield* Effect.ignore(log.announceSpool(relayer, Option.none()))
           return true
-        }
-        return (yield* spool.size) === 0
-      }).pipe(Effect.tap(Effect.flatMap(spool.size, (size) => Metric.update(spooled, size))))
+        }).pipe(
+          Effect.catch((cause) => Effect.as(Effect.logDebug("relay spool was not replayed", cause), false)),
+          Effect.interruptible
+        )
+      )
 
       return RecordRelay.of({
         record: (entry) =>
-          append(entry).pipe(
-            Effect.catch(() => Effect.succeedNone),
-            Effect.flatMap((id) => (Option.isSome(id) ? Effect.void : spool.offer(entry)))
+          Effect.flatMap(append(entry), (isAppended) =>
+            isAppended ? Effect.void : Effect.andThen(spool.offer(entry), Effect.asVoid(look))
           ),
         replay,
         keepReplaying: Effect.forever(Effect.andThen(Effect.sleep(REPLAY_INTERVAL), replay))
@@ -69,3 +107,7 @@ export class RecordRelay extends Context.Service<
     })
   )
 }
+
+const isFull = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error._tag === "RelayLogFull")

@@ -3,11 +3,14 @@
  * them locally, so that most relays cost no round trip; what it holds unspent is given back when the session is over
  * and at the drain. Charged cost never exceeds the limit; a crash loses at most the chunks held here.
  */
-import { Clock, Context, Effect, Layer, Metric, Semaphore } from "effect"
+import { Clock, Context, Effect, Layer, Semaphore } from "effect"
+import type { MeterUnit } from "../meter/MeterUnit.ts"
 import { consumptionLimit } from "../meter/RelayCost.ts"
+import { fillGauge } from "../observability/FillGauge.ts"
 import type { ChainUnavailable } from "../ports/Blocks.ts"
-import { type MeterKey, MeterStore, type MeterUnavailable } from "../ports/MeterStore.ts"
+import { type MeterKey, MeterStore, MeterUnavailable } from "../ports/MeterStore.ts"
 import { SessionId, SupplierAddress } from "../protocol/Identifiers.ts"
+import { relayMetrics } from "./RelayMetrics.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 import { SessionDirectory, type SessionFacts } from "./SessionDirectory.ts"
 
@@ -17,28 +20,38 @@ const MAX_CHUNK_RELAYS = 64n
 const LIMIT_PARTS = 32n
 /** How long "nothing left" is believed before the store is asked again. */
 const EXHAUSTED_MILLIS = 1_000
+/** How long a store that did not answer is left alone: relays behind one another would each wait for it otherwise. */
+const AWAY_MILLIS = 1_000
+/** Allowances held at most; one for each session and supplier served. Beyond it an idle one is given back early. */
+const ALLOWANCE_CAPACITY = 50_000
 
-const allowances = Metric.gauge("ha_relayer_relay_meter_sessions_active", {
-  description: "Sessions for which this relayer holds a meter allowance"
-})
-
-/** What this replica holds of one session's share, in uPOKT. */
+/** What this replica holds of one session's share. */
 interface Allowance {
   readonly key: MeterKey
+  readonly unit: MeterUnit
   readonly lock: Semaphore.Semaphore
   readonly graceEnd: bigint
-  available: bigint
+  /** Relays paid for and not spent. */
+  available: number
+  /** Relays spent whose outcome is not known yet. */
+  outstanding: number
+  /** Milliseconds of Effect's clock until which the store is not asked. */
   exhaustedUntil: number
+  awayUntil: number
+  /** uPOKT, as last computed. */
+  limit: bigint | undefined
 }
 
-/** A relay's charge. `release` gives it back; keeping it is the charge. */
+/** One relay's charge, to be ended by exactly one of the two. */
 export interface Reservation {
-  readonly amount: bigint
-  readonly release: Effect.Effect<void>
+  /** The relay was answered: the charge stays. */
+  readonly keep: () => void
+  /** The relay was not answered after all. */
+  readonly release: () => void
 }
 
 /** Reservation of a relay that is not charged. */
-const free: Reservation = { amount: 0n, release: Effect.void }
+export const uncharged: Reservation = { keep: () => {}, release: () => {} }
 
 export class RelayMeter extends Context.Service<
   RelayMeter,
@@ -48,9 +61,9 @@ export class RelayMeter extends Context.Service<
       facts: SessionFacts,
       supplier: string
     ) => Effect.Effect<Reservation | undefined, MeterUnavailable | ChainUnavailable>
-    /** Gives back what is held for sessions whose grace ended below `height`; failures are tried again next time. */
+    /** Gives back what is held for sessions whose grace ended below `height`, also what is released later. */
     readonly settle: (height: bigint) => Effect.Effect<void>
-    /** Gives back everything held. */
+    /** Gives back everything held and unspent. */
     readonly drain: Effect.Effect<void>
   }
 >()("relaymill/domain/relay/RelayMeter") {
@@ -60,93 +73,148 @@ export class RelayMeter extends Context.Service<
       const store = yield* MeterStore
       const directory = yield* SessionDirectory
       const { meter } = yield* RelayPolicyRef
+      const metrics = yield* relayMetrics
       const held = new Map<string, Allowance>()
+      yield* fillGauge(
+        "ha_relayer_relay_meter_sessions_active",
+        "Sessions and suppliers for which this relayer holds a meter allowance",
+        () => held.size
+      )
 
-      const allowanceOf = (facts: SessionFacts, supplier: string): Allowance => {
-        const session = facts.session.header.sessionId
+      const allowanceOf = (facts: SessionFacts, unit: MeterUnit, supplier: string): Allowance => {
+        const session = facts.header.sessionId
         const name = `${session}|${supplier}`
         let allowance = held.get(name)
         if (allowance === undefined) {
           allowance = {
             key: { session: SessionId.make(session), supplier: SupplierAddress.make(supplier) },
+            unit,
             lock: Semaphore.makeUnsafe(1),
             graceEnd: facts.graceEnd,
-            available: 0n,
-            exhaustedUntil: 0
+            available: 0,
+            outstanding: 0,
+            exhaustedUntil: 0,
+            awayUntil: 0,
+            limit: undefined
           }
           held.set(name, allowance)
         }
         return allowance
       }
 
-      const limitOf = (facts: SessionFacts) =>
-        Effect.map(directory.share(facts), ({ stake, share }) =>
-          consumptionLimit(stake, share, meter.factors.get(facts.session.header.serviceId) ?? meter.defaultFactor)
+      /** The limit as the chain has it now; the one known before while the chain cannot be read. */
+      const limitOf = (allowance: Allowance, facts: SessionFacts) =>
+        directory.share(facts).pipe(
+          Effect.map(
+            ({ stake, share }) =>
+              (allowance.limit = consumptionLimit(
+                stake,
+                share,
+                meter.factors.get(facts.header.serviceId) ?? meter.defaultFactor
+              ))
+          ),
+          Effect.catch((unread) =>
+            allowance.limit === undefined ? Effect.fail(unread) : Effect.succeed(allowance.limit)
+          )
         )
 
-      const spend = (allowance: Allowance, amount: bigint): Reservation => {
-        allowance.available -= amount
-        return { amount, release: Effect.sync(() => void (allowance.available += amount)) }
+      /** Asks the store for a chunk and adds what it gives. Not interruptible: a chunk taken is a chunk held. */
+      const take = (allowance: Allowance, limit: bigint, now: number, sessionEnd: bigint) => {
+        const { upokt, relays } = allowance.unit
+        const part = (limit / upokt / LIMIT_PARTS) * BigInt(relays)
+        const wantedRelays = part > MAX_CHUNK_RELAYS ? MAX_CHUNK_RELAYS : part
+        const units = wantedRelays / BigInt(relays)
+        return store
+          .take({
+            key: allowance.key,
+            unit: upokt,
+            wanted: upokt * (units < 1n ? 1n : units),
+            limit,
+            sessionEnd
+          })
+          .pipe(
+            Effect.map((taken) => void (allowance.available += Number(taken / upokt) * relays)),
+            Effect.tapError(() => Effect.sync(() => void (allowance.awayUntil = now + AWAY_MILLIS))),
+            Effect.uninterruptible
+          )
       }
 
-      /** One taker for each allowance: those behind it find the chunk it brought. */
+      const spend = (allowance: Allowance, service: string): Reservation => {
+        metrics.metered(service, "within_limit")
+        allowance.available--
+        allowance.outstanding++
+        return {
+          keep: () => void allowance.outstanding--,
+          release: () => {
+            allowance.outstanding--
+            allowance.available++
+          }
+        }
+      }
+
+      /** One taker for each allowance: those behind it find the chunk it brought, or why there is none. */
       const refill = Effect.fnUntraced(function* (allowance: Allowance, facts: SessionFacts) {
-        if (allowance.available >= facts.cost) return spend(allowance, facts.cost)
+        if (allowance.available > 0) return spend(allowance, facts.header.serviceId)
         const now = yield* Clock.currentTimeMillis
-        if (now < allowance.exhaustedUntil) return undefined
-        const limit = yield* limitOf(facts)
-        const relays = limit / facts.cost / LIMIT_PARTS
-        const chunk = facts.cost * (relays < 1n ? 1n : relays > MAX_CHUNK_RELAYS ? MAX_CHUNK_RELAYS : relays)
-        allowance.available += yield* store.take({
-          key: allowance.key,
-          unit: facts.cost,
-          wanted: chunk,
-          limit,
-          sessionEnd: facts.session.header.sessionEndBlockHeight
-        })
-        if (allowance.available >= facts.cost) return spend(allowance, facts.cost)
-        allowance.exhaustedUntil = now + EXHAUSTED_MILLIS
+        if (now < allowance.awayUntil) return yield* storeIsAway
+        if (now >= allowance.exhaustedUntil) {
+          yield* take(allowance, yield* limitOf(allowance, facts), now, facts.header.sessionEndBlockHeight)
+          if (allowance.available > 0) return spend(allowance, facts.header.serviceId)
+          allowance.exhaustedUntil = now + EXHAUSTED_MILLIS
+        }
+        metrics.metered(facts.header.serviceId, "over_limit")
         return undefined
       })
 
       const giveBack = (allowance: Allowance) =>
         Effect.suspend(() => {
-          const amount = allowance.available
-          allowance.available = 0n
-          return amount === 0n
-            ? Effect.void
-            : Effect.catch(store.giveBack(allowance.key, amount), () =>
-                // Not confirmed: it may have been given back. Keeping it out errs on the side of charging too much.
-                Effect.logWarning("meter allowance was not given back").pipe(
-                  Effect.annotateLogs({
-                    session: allowance.key.session,
-                    supplier: allowance.key.supplier,
-                    upokt: amount
-                  })
-                )
-              )
+          const units = Math.floor(allowance.available / allowance.unit.relays)
+          if (units === 0) return Effect.void
+          const amount = BigInt(units) * allowance.unit.upokt
+          allowance.available -= units * allowance.unit.relays
+          return Effect.catch(store.giveBack(allowance.key, amount), () =>
+            // Not confirmed, so it may have been given back: trying again could give it back twice, and more than the
+            // limit would be served. Keeping it out charges too much instead.
+            Effect.logWarning("meter allowance was not given back").pipe(
+              Effect.annotateLogs({ session: allowance.key.session, supplier: allowance.key.supplier, upokt: amount })
+            )
+          )
         })
+
+      /** Gives back and forgets the oldest idle allowance. */
+      const makeRoom = Effect.suspend(() => {
+        for (const [name, allowance] of held) {
+          if (allowance.outstanding > 0) continue
+          held.delete(name)
+          return giveBack(allowance)
+        }
+        return Effect.void
+      })
 
       return RelayMeter.of({
         reserve: (facts, supplier) =>
           Effect.suspend(() => {
-            if (!meter.enabled || facts.cost === 0n) return Effect.succeed(free)
-            const allowance = allowanceOf(facts, supplier)
-            return allowance.available >= facts.cost
-              ? Effect.succeed(spend(allowance, facts.cost))
-              : allowance.lock.withPermits(1)(refill(allowance, facts))
+            const { unit } = facts
+            if (!meter.enabled || unit === undefined) return Effect.succeed(uncharged)
+            const allowance = allowanceOf(facts, unit, supplier)
+            if (allowance.available > 0) return Effect.succeed(spend(allowance, facts.header.serviceId))
+            const refilled = allowance.lock.withPermits(1)(refill(allowance, facts))
+            return held.size > ALLOWANCE_CAPACITY ? Effect.andThen(makeRoom, refilled) : refilled
           }),
         settle: Effect.fnUntraced(function* (height) {
           for (const [name, allowance] of held) {
-            if (allowance.graceEnd < height) {
-              yield* giveBack(allowance)
-              held.delete(name)
-            }
+            if (allowance.graceEnd >= height) continue
+            yield* giveBack(allowance)
+            // What is still outstanding may be released and is given back at a later block.
+            if (allowance.outstanding === 0) held.delete(name)
           }
-          yield* Metric.update(allowances, held.size)
         }),
         drain: Effect.suspend(() => Effect.forEach([...held.values()], giveBack, { discard: true }))
       })
     })
   )
 }
+
+const storeIsAway = Effect.fail(
+  new MeterUnavailable({ operation: "take", cause: new Error("it did not answer a moment ago") })
+)

@@ -47,6 +47,9 @@ export interface RelayPolicy {
   /** Signed refusals for callers whose ring signature was not verified: burst and refill per second for each peer. */
   readonly refusalBurst: number
   readonly refusalsPerSecond: number
+  /** Chain look-ups of unknown sessions and rings for requests not verified yet: burst and refill for each peer. */
+  readonly lookupBurst: number
+  readonly lookupsPerSecond: number
 }
 
 /** The policy of a relayer that offers nothing yet; times and bounds are the product's defaults. */
@@ -61,7 +64,9 @@ export const defaultRelayPolicy: RelayPolicy = {
   seenPerSession: 1_000_000,
   seenTotal: 4_000_000,
   refusalBurst: 50,
-  refusalsPerSecond: 10
+  refusalsPerSecond: 10,
+  lookupBurst: 2_000,
+  lookupsPerSecond: 200
 }
 
 export const RelayPolicyRef: Context.Reference<RelayPolicy> = Context.Reference("relaymill/domain/relay/RelayPolicy", {

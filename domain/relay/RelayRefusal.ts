@@ -4,6 +4,7 @@
  * Source: the gateway's treatment of answers, `docs/refusals.md`.
  */
 import { Schema } from "effect"
+import type { SupplierAddress } from "../protocol/Identifiers.ts"
 import type { RelayMinerError } from "./RelayResponse.ts"
 import type { SessionHeader } from "./SessionHeader.ts"
 
@@ -49,7 +50,7 @@ export type RefusalCause = keyof typeof refusals
 /** Whom the refusal can be signed for: the request's header, and a supplier whose key is held here. */
 export interface RefusalSigner {
   readonly header: SessionHeader
-  readonly supplier: string
+  readonly supplier: SupplierAddress
 }
 
 /** A relay that is not served. `detail` is for logs; the gateway sees only the table's text. */

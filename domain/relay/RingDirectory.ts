@@ -1,8 +1,10 @@
 /**
  * Rings of applications: the public keys whose signature passes for a session that ends at a height (`crypto.md` §4).
- * A missing account or key makes the whole ring unknown, as on the chain. Rings and keys are kept, failures are not.
+ * A missing account or key makes the whole ring unknown, as on the chain. Rings and keys are
+ * kept, what is unknown for seconds.
  */
-import { Cache, Clock, Context, Duration, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Schema } from "effect"
+import { makeKeptLookups } from "../cache/KeptLookups.ts"
 import type { ChainUnavailable } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import { ApplicationAddress } from "../protocol/Identifiers.ts"
@@ -14,13 +16,18 @@ import {
   ringHeight,
   type RingKeys
 } from "../ring/RingMembers.ts"
+import { cacheGauge } from "./SessionDirectory.ts"
 
 const RING_CAPACITY = 10_000
 const KEY_CAPACITY = 50_000
 /** How long a ring is trusted without being asked for a stranger. */
-const RING_TIME_TO_LIVE = Duration.minutes(10)
+const RING_MILLIS = Duration.toMillis("30 minutes")
 /** Keys of accounts never change. */
-const KEY_TIME_TO_LIVE = Duration.infinity
+const KEY_MILLIS = Number.POSITIVE_INFINITY
+/** How soon a ring without usable keys is looked up again. */
+const UNKNOWN_MILLIS = Duration.toMillis("5 seconds")
+/** How soon a chain that did not answer is asked again for the same thing. */
+const UNAVAILABLE_MILLIS = 250
 /** At most one re-reading of an application's ring in this time, however many strangers sign. */
 const REFRESH_INTERVAL_MILLIS = 1_000
 
@@ -37,11 +44,13 @@ export class RingUnknown extends Schema.TaggedError<RingUnknown>()("RingUnknown"
 export class RingDirectory extends Context.Service<
   RingDirectory,
   {
+    /** Keys of the ring that are kept already, without I/O. `now` in milliseconds of Effect's clock. */
+    readonly peek: (application: string, sessionEnd: bigint, now: number) => RingKeys | undefined
     /** Keys of the ring for a session of the application that ends at `sessionEnd`. */
     readonly ring: (application: string, sessionEnd: bigint) => Effect.Effect<RingKeys, RingUnknown | ChainUnavailable>
     /**
      * Reads the ring anew, for a signature by a key that is not in it: a gateway may have been added. Rate-limited for
-     * each application; within the interval it returns what `ring` does.
+     * each application; within the interval it returns what `ring` does. A failed reading leaves the kept ring.
      */
     readonly refreshed: (
       application: string,
@@ -54,7 +63,7 @@ export class RingDirectory extends Context.Service<
     Effect.gen(function* () {
       const chain = yield* ChainQuery
 
-      const keys = yield* Cache.makeWith(
+      const keys = yield* makeKeptLookups(
         (address: string): Effect.Effect<Option.Option<Uint8Array>, ChainUnavailable> =>
           address === PLACEHOLDER.address
             ? Effect.succeedSome(PLACEHOLDER.publicKey)
@@ -66,7 +75,8 @@ export class RingDirectory extends Context.Service<
               ),
         {
           capacity: KEY_CAPACITY,
-          timeToLive: (exit) => (Exit.isSuccess(exit) && Option.isSome(exit.value) ? KEY_TIME_TO_LIVE : Duration.zero)
+          success: (key) => (Option.isSome(key) ? KEY_MILLIS : UNKNOWN_MILLIS),
+          failure: () => UNAVAILABLE_MILLIS
         }
       )
 
@@ -77,7 +87,7 @@ export class RingDirectory extends Context.Service<
         const target = ringHeight(yield* chain.sharedParams, BigInt(endText))
         const members = yield* Effect.forEach(ringAddresses(application.value, target), (member) =>
           Effect.flatMap(
-            Cache.get(keys, member),
+            keys.get(member),
             Option.match({
               onNone: () => Effect.fail(new RingUnknown({ application: address, member })),
               onSome: Effect.succeed
@@ -87,26 +97,34 @@ export class RingDirectory extends Context.Service<
         return makeRingKeys(members)
       })
 
-      const rings = yield* Cache.makeWith(readRing, {
+      const rings = yield* makeKeptLookups<RingKeys, RingUnknown | ChainUnavailable>(readRing, {
         capacity: RING_CAPACITY,
-        timeToLive: (exit) => (Exit.isSuccess(exit) ? RING_TIME_TO_LIVE : Duration.zero)
+        success: () => RING_MILLIS,
+        failure: ({ _tag }) => (_tag === "RingUnknown" ? UNKNOWN_MILLIS : UNAVAILABLE_MILLIS)
       })
+      yield* cacheGauge("ring", rings.size)
+      yield* cacheGauge("ring_key", keys.size)
 
       const refreshes = new Map<string, number>()
-      const ring = (application: string, sessionEnd: bigint) => Cache.get(rings, `${application}|${sessionEnd}`)
 
       return RingDirectory.of({
-        ring,
-        refreshed: Effect.fnUntraced(function* (application, sessionEnd) {
-          const now = yield* Clock.currentTimeMillis
-          if (now - (refreshes.get(application) ?? -Infinity) < REFRESH_INTERVAL_MILLIS) {
-            return yield* ring(application, sessionEnd)
-          }
-          if (refreshes.size >= RING_CAPACITY) refreshes.clear()
-          refreshes.set(application, now)
-          yield* Cache.invalidate(rings, `${application}|${sessionEnd}`)
-          return yield* ring(application, sessionEnd)
-        })
+        peek: (application, sessionEnd, now) => rings.peek(`${application}|${sessionEnd}`, now),
+        ring: (application, sessionEnd) => rings.get(`${application}|${sessionEnd}`),
+        refreshed: (application, sessionEnd) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            const key = `${application}|${sessionEnd}`
+            const last = refreshes.get(application)
+            if (last !== undefined && now - last < REFRESH_INTERVAL_MILLIS) return rings.get(key)
+            refreshes.delete(application)
+            refreshes.set(application, now)
+            if (refreshes.size > RING_CAPACITY) {
+              for (const oldest of refreshes.keys()) {
+                refreshes.delete(oldest)
+                break
+              }
+            }
+            return rings.refresh(key)
+          })
       })
     })
   )

@@ -2,21 +2,24 @@
  * THE program: one relay from the bytes of a signed request to the bytes of a signed answer, the same for every
  * transport. Whatever happens, there is an answer; refusals are signed wherever they can be.
  */
-import { Cause, Clock, Context, Effect, Layer, Metric, Option, Result, Stream } from "effect"
+import { Cause, Clock, Context, Effect, Layer, Option, Result, Stream } from "effect"
 import { sha256 as pureSha256, type Sha256 } from "../crypto/Sha256.ts"
+import { fillGauge } from "../observability/FillGauge.ts"
+import { Backends } from "../ports/Backends.ts"
 import { Blocks } from "../ports/Blocks.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
-import { SupplierAddress } from "../protocol/Identifiers.ts"
 import { sessionAttributes } from "../tracing/SessionAttributes.ts"
+import { ServiceId } from "../protocol/Identifiers.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { fromUtf8, textToBytes } from "../wire/ByteText.ts"
-import { AdmitRelay, refuserFor, type RelayInput } from "./AdmitRelay.ts"
+import { AdmitRelay, type PlausibleRelay, refuserFor, type RelayInput } from "./AdmitRelay.ts"
 import { CompleteRelay, meanwhile } from "./CompleteRelay.ts"
 import { encodeHttpError } from "./PoktHttp.ts"
 import { RecordRelay } from "./RecordRelay.ts"
-import { RefusalBudget } from "./RefusalBudget.ts"
+import { PeerBudget } from "./PeerBudget.ts"
 import { RelayMeter } from "./RelayMeter.ts"
-import { RelayPolicyRef } from "./RelayPolicy.ts"
+import { type RelayLabels, relayMetrics, UNREAD } from "./RelayMetrics.ts"
+import { type RelayPolicy, RelayPolicyRef } from "./RelayPolicy.ts"
 import type { RelayRefused } from "./RelayRefusal.ts"
 import { type RefusalCause, refusalError, refusals, refusalText, type Refusal } from "./RelayRefusal.ts"
 import { buildResponse, encodeRelayResponse, responseSignableHash, withSignature } from "./RelayResponse.ts"
@@ -25,8 +28,6 @@ import { buildResponse, encodeRelayResponse, responseSignableHash, withSignature
 export interface RelayCall extends RelayInput {
   /** Headers of the outer request, lower-case names. */
   readonly headers: Readonly<Record<string, string>>
-  /** Address of the peer; bounds how many refusals are signed for unverified callers. */
-  readonly peer: string
 }
 
 /** What a transport sends back. */
@@ -43,24 +44,15 @@ export interface RelayAnswer {
 const PROTOBUF = "application/x-protobuf"
 const JSON_TYPE = "application/json"
 
-const served = Metric.counter("ha_relayer_relays_served_total", {
-  description: "Relays answered by a backend",
-  incremental: true
-})
-const mined = Metric.counter("ha_relayer_relays_mined_total", {
-  description: "Relays that met the difficulty",
-  incremental: true
-})
-const rejected = Metric.counter("ha_relayer_relays_rejected_total", {
-  description: "Relays refused",
-  incremental: true
-})
-
 export class ServeRelay extends Context.Service<
   ServeRelay,
   {
     /** Serves one relay. Never fails; interruption means that nobody listens any more. */
     readonly serve: (call: RelayCall) => Effect.Effect<RelayAnswer>
+    /** What keeps this relayer from serving anything, in words; empty when it can. No I/O. */
+    readonly notReady: Effect.Effect<ReadonlyArray<string>>
+    /** Whether the service has a healthy backend; none for a service that is not offered. No I/O. */
+    readonly isServiceReady: (service: string) => Effect.Effect<Option.Option<boolean>>
     /** House-keeping that runs as long as the relayer: spool replay, give-backs, forgetting. */
     readonly keepHouse: Effect.Effect<never>
     /** After the last relay is finished: empties the spool and gives meter allowances back. Whether the spool is empty. */
@@ -77,46 +69,50 @@ export class ServeRelay extends Context.Service<
         const meter = yield* RelayMeter
         const recorder = yield* RecordRelay
         const keys = yield* SupplierKeys
+        const backends = yield* Backends
         const blocks = yield* Blocks
         const policy = yield* RelayPolicyRef
         const { enabled, step, note } = yield* StepTracer
+        const metrics = yield* relayMetrics
         let inFlight = 0
-        const budget = new RefusalBudget(policy.refusalBurst, policy.refusalsPerSecond)
-        const rejections = new Map(
-          (Object.keys(refusals) as Array<RefusalCause>).map((reason) => [
-            // keys of a literal table
-            reason,
-            Metric.withAttributes(rejected, { reason })
-          ])
-        )
+        const budget = new PeerBudget(policy.refusalBurst, policy.refusalsPerSecond)
+        yield* fillGauge("ha_relayer_relays_in_flight", "Relays being served now", () => inFlight)
+        yield* fillGauge("ha_relayer_refusal_peers", "Peers whose signed refusals are counted", () => budget.size)
 
-        const answer = Effect.fnUntraced(function* (call: RelayCall) {
-          const relay = yield* admit.read(call)
-          if (enabled) yield* note(() => ({ attributes: sessionAttributes(relay.header, relay.supplier) }))
-          if (inFlight > policy.maxInFlight) {
-            return yield* refuserFor(relay.header, relay.supplier, false)("at_limit", `${inFlight} relays in flight`)
-          }
-          const backend = completion.call(relay, call.headers)
-          const done = yield* relay.service.validation === "optimistic"
+        const verifyAndComplete = (relay: PlausibleRelay, headers: RelayCall["headers"]) => {
+          const backend = completion.call(relay, headers)
+          return relay.service.validation === "optimistic"
             ? meanwhile(backend, admit.verify(relay), completion.complete)
             : Effect.flatMap(admit.verify(relay), (admitted) => completion.complete(admitted, backend))
-          yield* Metric.update(served, 1)
-          if (done.mined) yield* Metric.update(mined, 1)
+        }
+
+        const answer = Effect.fnUntraced(function* (call: RelayCall, started: bigint, clock: Clock.Clock) {
+          const relay = yield* admit.read(call)
+          if (enabled) yield* note(() => ({ attributes: sessionAttributes(relay.header, relay.supplier) }))
+          const labels: RelayLabels = { service: relay.service.id, rpcType: relay.rpcType }
+          metrics.received(labels, call.body.length)
+          const refuse = refuserFor(relay.header, relay.supplier, false)
+          if (inFlight > policy.maxInFlight) return yield* refuse("at_limit", `${inFlight} relays in flight`)
+          const done = yield* Effect.catchCauseIf(verifyAndComplete(relay, call.headers), isDefect, (cause) =>
+            // Logged here and nowhere else.
+            Effect.andThen(Effect.logError("relay failed by a defect", cause), refuse("defect", "see the log"))
+          )
+          const seconds = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e9
+          metrics.served(labels, done.status, seconds, done.body.length)
           return { status: 200, contentType: PROTOBUF, body: done.body, refusal: undefined }
         })
 
+        /** The refusal as an answer: signed where that is possible and the peer's budget allows, else plain. */
         const refuse = Effect.fnUntraced(function* (refused: RelayRefused, peer: string) {
-          const counter = rejections.get(refused.reason)
-          if (counter !== undefined) yield* Metric.update(counter, 1)
+          metrics.rejected(labelsOf(refused, policy), refused.reason)
           yield* Effect.logDebug("relay refused").pipe(
             Effect.annotateLogs({ reason: refused.reason, detail: refused.detail })
           )
+          const plain = plainRefusal(refused.reason, refused.limit)
           const { signer } = refused
           const row: Refusal = refusals[refused.reason]
-          if (signer === undefined || row.plainOnly === true) return plainRefusal(refused.reason, refused.limit)
-          if (!refused.verified && !budget.spend(peer, yield* Clock.currentTimeMillis)) {
-            return plainRefusal(refused.reason, refused.limit)
-          }
+          if (signer === undefined || row.plainOnly === true) return plain
+          if (!refused.verified && !budget.spend(peer, yield* Clock.currentTimeMillis)) return plain
           const response = buildResponse(
             {
               sessionHeader: signer.header,
@@ -127,7 +123,7 @@ export class ServeRelay extends Context.Service<
           )
           if (Result.isFailure(response)) return yield* Effect.die(response.failure)
           const signature = yield* Effect.option(
-            keys.sign(SupplierAddress.make(signer.supplier), responseSignableHash(response.success, sha256))
+            keys.sign(signer.supplier, responseSignableHash(response.success, sha256))
           )
           if (Option.isNone(signature)) return plainRefusal("supplier_not_served", undefined)
           return {
@@ -146,27 +142,40 @@ export class ServeRelay extends Context.Service<
               )
             : answered
 
+        const serve = (call: RelayCall): Effect.Effect<RelayAnswer> =>
+          Clock.clockWith((clock) => {
+            inFlight++
+            return traced(answer(call, clock.monotonicTimeNanosUnsafe(), clock)).pipe(
+              Effect.catch((refused) => refuse(refused, call.peer)),
+              // What cannot even be refused: a defect before the request was read, or in the signing of its refusal.
+              Effect.catchCauseIf(isDefect, (cause) =>
+                Effect.as(Effect.logError("relay failed by a defect", cause), plainRefusal("defect", undefined))
+              ),
+              Effect.ensuring(Effect.sync(() => void inFlight--))
+            )
+          })
+
         return ServeRelay.of({
-          serve: (call) =>
-            Effect.suspend(() => {
-              inFlight++
-              return Effect.ensuring(
-                traced(answer(call)).pipe(
-                  Effect.catch((refused) => refuse(refused, call.peer)),
-                  Effect.catchCauseIf(
-                    (cause) => Cause.hasDies(cause) && !Cause.hasInterrupts(cause),
-                    (cause) =>
-                      Effect.as(Effect.logError("relay failed by a defect", cause), plainRefusal("defect", undefined))
-                  )
-                ),
-                Effect.sync(() => void inFlight--)
-              )
-            }),
+          serve,
+          notReady: Effect.gen(function* () {
+            const missing: Array<string> = []
+            if (Option.isNone(yield* Effect.option(blocks.latest))) missing.push("no block seen yet")
+            if ((yield* keys.held).length === 0) missing.push("no supplier key loaded")
+            return missing
+          }),
+          isServiceReady: Effect.fnUntraced(function* (service) {
+            const offered = policy.services.get(service)
+            if (offered === undefined) return Option.none()
+            for (const rpcType of offered.rpcTypes) {
+              if (yield* backends.isHealthy(ServiceId.make(offered.id), rpcType)) return Option.some(true)
+            }
+            return Option.some(false)
+          }),
           keepHouse: Effect.all(
             [
               recorder.keepReplaying,
               Stream.runForEach(blocks.changes, ({ height }) =>
-                Effect.andThen(meter.settle(height), admit.forgetBelow(height - FORGET_AFTER_BLOCKS))
+                Effect.andThen(meter.settle(height), admit.forgetBelow(height))
               )
             ],
             { concurrency: "unbounded" }
@@ -177,8 +186,13 @@ export class ServeRelay extends Context.Service<
     )
 }
 
-/** Replays are remembered this many blocks past a session's end: no grace period is as long. */
-const FORGET_AFTER_BLOCKS = 1_000n
+const isDefect = <E>(cause: Cause.Cause<E>): boolean => Cause.hasDies(cause) && !Cause.hasInterrupts(cause)
+
+/** A refused relay is counted under its service if that is offered: what callers make up is no label. */
+const labelsOf = (refused: RelayRefused, policy: RelayPolicy): RelayLabels => {
+  const service = refused.signer?.header.serviceId
+  return service !== undefined && policy.services.has(service) ? { service, rpcType: "unknown" } : UNREAD
+}
 
 /** The unsigned form: JSON with the inner status as outer status. */
 export const plainRefusal = (cause: RefusalCause, limit: number | undefined): RelayAnswer => ({
