@@ -38,7 +38,12 @@ export const ingestLoop = Effect.fnUntraced(function* (stopping: Deferred.Deferr
     Effect.catchTag("StoreUnavailable", (unavailable) =>
       Effect.logWarning("relay log cannot be read, it is tried again", unavailable).pipe(
         Effect.andThen(Effect.sleep(pause)),
-        Effect.andThen(Effect.sync(longer)),
+        Effect.andThen(Clock.monotonicTimeNanos),
+        Effect.map((now) => {
+          // The answer may be what was lost: then its deliveries are ours and would never come again.
+          redeliverAt = now
+          longer()
+        }),
         Effect.as<ReadonlyArray<Delivery>>([])
       )
     )

@@ -9,6 +9,7 @@ import { startMiner } from "../../../domain/mining/Miner.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { Leases } from "../../../domain/ports/Leases.ts"
+import { StoreUnavailable, SupplierStore } from "../../../domain/ports/SupplierStore.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
 import { packCreateClaim } from "../../../domain/tx/ProofMessages.ts"
 import { buildTrie } from "../../support/RelayBuilder.ts"
@@ -414,4 +415,53 @@ describe("the miner", () => {
       assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 8n * RELAY_WORTH })
     }).pipe(inWorld())
   )
+
+  it.effect("asks again for deliveries whose answer was lost", () =>
+    Effect.gen(function* () {
+      const header = yield* headerAt(1n)
+      const store = yield* SupplierStore
+      let lost = 3
+      yield* startMiner.pipe(
+        Effect.provideService(SupplierStore, {
+          ...store,
+          deliveries: (lease, max, wait) =>
+            Effect.flatMap(store.deliveries(lease, max, wait), (taken) =>
+              taken.length > 0 && lost-- > 0
+                ? Effect.fail(new StoreUnavailable({ operation: "deliveries", cause: "reply lost" }))
+                : Effect.succeed(taken)
+            )
+        })
+      )
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(16)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+    }).pipe(inWorld())
+  )
+
+  for (const isBefore of [true, false]) {
+    it.effect(`keeps count when commits fail ${isBefore ? "before" : "after"} they took effect`, () =>
+      Effect.gen(function* () {
+        const header = yield* headerAt(1n)
+        const store = yield* SupplierStore
+        const lost = new StoreUnavailable({ operation: "commit", cause: "lost" })
+        let calls = 0
+        yield* startMiner.pipe(
+          Effect.provideService(SupplierStore, {
+            ...store,
+            commit: (lease, commit) => {
+              if (++calls % 2 === 0) return store.commit(lease, commit)
+              return isBefore ? Effect.fail(lost) : Effect.andThen(store.commit(lease, commit), Effect.fail(lost))
+            }
+          })
+        )
+        for (const part of ["a", "b", "c"]) {
+          yield* append(header, relaysOf(header, 3, part))
+          yield* runBlocks(1)
+        }
+        yield* runBlocks(14)
+        assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 9n * RELAY_WORTH })
+        assert.strictEqual((yield* stateOf(header)).late.count, 0n)
+      }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 4n } } }))
+    )
+  }
 })
