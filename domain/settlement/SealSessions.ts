@@ -47,7 +47,7 @@ export const sealSessions = Effect.fnUntraced(function* (
   return waiting
 })
 
-/** Is everything of the session folded that was in the log at the first look, or was that waited for long enough? */
+/** Is everything folded that can still be under way for the session, or was that waited for long enough? */
 const isFolded = Effect.fnUntraced(function* (
   session: SessionId,
   sessionEnd: bigint,
@@ -57,18 +57,35 @@ const isFolded = Effect.fnUntraced(function* (
   const { submission } = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const now = yield* Clock.monotonicTimeNanos
-  const mark = memory.marks.get(session) ?? { id: backlog.lastGenerated, takenAt: now }
+  const isAwaited = isSpooled(backlog, sessionEnd) || now - memory.storeAwayAt < nanosOf(submission.sealAfterReconnect)
+  const mark = nextMark(memory.marks.get(session), backlog, isAwaited, now)
   memory.marks.set(session, mark)
   if (isBrief && now - mark.takenAt >= brieflyNanos(submission)) return true
-  if (now - memory.storeAwayAt < nanosOf(submission.sealAfterReconnect)) return false
-  return isLogFolded(backlog, mark, sessionEnd)
+  return !isAwaited && isLogFolded(backlog, mark)
 })
 
-/** The condition over the log itself: delivered up to the mark, nothing pending up to it, nothing announced in a spool. */
-export const isLogFolded = (backlog: Backlog, mark: Pick<SealMark, "id">, sessionEnd: bigint): boolean =>
+/**
+ * The position of the log up to which everything has to be folded. It stays where it was first seen, but only from the
+ * first look on at which no relayer was waited for: what a spool held is appended before its announcement is withdrawn.
+ */
+export const nextMark = (
+  mark: SealMark | undefined,
+  backlog: Pick<Backlog, "lastGenerated">,
+  isAwaited: boolean,
+  now: bigint
+): SealMark =>
+  mark === undefined || mark.wasAwaited
+    ? { id: backlog.lastGenerated, takenAt: mark?.takenAt ?? now, wasAwaited: isAwaited }
+    : { ...mark, wasAwaited: isAwaited }
+
+/** Does some relayer hold relays of such a session in its spool? */
+export const isSpooled = ({ lowestSpooledSessionEnd }: Backlog, sessionEnd: bigint): boolean =>
+  Option.isSome(lowestSpooledSessionEnd) && lowestSpooledSessionEnd.value <= sessionEnd
+
+/** Is the log delivered up to the mark, and nothing up to it pending anywhere? */
+export const isLogFolded = (backlog: Backlog, mark: Pick<SealMark, "id">): boolean =>
   compareLogId(backlog.lastDelivered, mark.id) >= 0 &&
-  Option.match(backlog.oldestPending, { onNone: () => true, onSome: (oldest) => compareLogId(oldest, mark.id) > 0 }) &&
-  Option.match(backlog.lowestSpooledSessionEnd, { onNone: () => true, onSome: (lowest) => lowest > sessionEnd })
+  Option.match(backlog.oldestPending, { onNone: () => true, onSome: (oldest) => compareLogId(oldest, mark.id) > 0 })
 
 /** Within one block there is little time: at most two fifths of it. */
 const brieflyNanos = (settings: MinerSettings["submission"]): bigint => {

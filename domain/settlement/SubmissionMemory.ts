@@ -14,11 +14,13 @@ export interface Obstacle {
   readonly rejection?: MessageRejection
 }
 
-/** The log's position when sealing was first looked at. */
+/** The log's position that has to be folded before a session is sealed. */
 export interface SealMark {
   readonly id: string
-  /** Monotonic nanoseconds. */
+  /** Monotonic nanoseconds of the first look. */
   readonly takenAt: bigint
+  /** At the last look a relayer's spool was waited for, which may append more. */
+  readonly wasAwaited: boolean
 }
 
 export interface SubmissionRecords {

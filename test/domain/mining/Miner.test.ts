@@ -9,6 +9,7 @@ import { startMiner } from "../../../domain/mining/Miner.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { Leases } from "../../../domain/ports/Leases.ts"
+import { RelayLog } from "../../../domain/ports/RelayLog.ts"
 import { StoreUnavailable, SupplierStore } from "../../../domain/ports/SupplierStore.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
 import { packCreateClaim } from "../../../domain/tx/ProofMessages.ts"
@@ -464,4 +465,71 @@ describe("the miner", () => {
       }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 4n } } }))
     )
   }
+
+  it.effect("goes on with other sessions while one cannot be committed", () =>
+    Effect.gen(function* () {
+      const header = yield* headerAt(1n)
+      const other = yield* headerAt(1n, otherApplication)
+      const store = yield* SupplierStore
+      yield* startMiner.pipe(
+        Effect.provideService(SupplierStore, {
+          ...store,
+          commit: (lease, commit) =>
+            commit.session === other.sessionId
+              ? Effect.fail(new StoreUnavailable({ operation: "commit", cause: "slot is down" }))
+              : store.commit(lease, commit)
+        })
+      )
+      yield* append(other, relaysOf(other, 4))
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(16)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+      assert.strictEqual((yield* MemoryStores).supplier(supplier.address).log.size, 4)
+    }).pipe(inWorld())
+  )
+
+  it.effect("waits with the seal for relays that a relayer holds in its spool", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const log = yield* RelayLog
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 2))
+      yield* runBlocks(5)
+      yield* log.announceSpool("relayer", Option.some(header.sessionEndBlockHeight))
+      yield* runBlocks(3)
+      assert.strictEqual((yield* stateOf(header)).status, "open")
+      yield* append(header, relaysOf(header, 3, "spooled"))
+      yield* log.announceSpool("relayer", Option.none())
+      yield* runBlocks(14)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+    }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 6n } } }))
+  )
+
+  it.effect("does not wait so long for a spool that the claim would be missed", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const log = yield* RelayLog
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      for (let block = 0; block < 22; block++) {
+        yield* log.announceSpool("relayer", Option.some(header.sessionEndBlockHeight))
+        yield* runBlocks(1)
+      }
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+    }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 6n } } }))
+  )
+
+  it.effect("sets relays of a service aside that the chain does not know", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = { ...(yield* headerAt(1n)), serviceId: "nobody", sessionId: "1".repeat(64) }
+      yield* append(header, relaysOf(header, 2))
+      yield* runBlocks(1)
+      const { setAside } = (yield* MemoryStores).supplier(supplier.address)
+      assert.deepStrictEqual(
+        setAside.map(({ reason }) => reason),
+        ["unknown_service", "unknown_service"]
+      )
+    }).pipe(inWorld())
+  )
 })

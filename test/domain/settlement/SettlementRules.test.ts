@@ -6,7 +6,7 @@ import { type IncludedTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
 import { decide, type SessionCommand } from "../../../domain/session/SessionDecider.ts"
 import { evolve, type SessionState, unopened } from "../../../domain/session/SessionState.ts"
 import { intentFate } from "../../../domain/settlement/Inclusion.ts"
-import { isLogFolded } from "../../../domain/settlement/SealSessions.ts"
+import { isLogFolded, isSpooled, nextMark } from "../../../domain/settlement/SealSessions.ts"
 import { settlementCommands } from "../../../domain/settlement/Settlement.ts"
 
 const window = { opens: 12n, closes: 16n }
@@ -56,7 +56,7 @@ describe("the log", () => {
     lowestSpooledSessionEnd: Option.none<bigint>()
   }
   const isFolded = (change: Partial<typeof backlog>, mark = "5-3") =>
-    isLogFolded({ ...backlog, ...change }, { id: mark }, 10n)
+    isLogFolded({ ...backlog, ...change }, { id: mark })
 
   it("is folded up to a mark when that is delivered and nothing up to it is pending", () => {
     assert.isTrue(isFolded({}))
@@ -66,10 +66,18 @@ describe("the log", () => {
     assert.isFalse(isFolded({ oldestPending: Option.some("4-9") }))
   })
 
-  it("is not folded while a relayer holds relays of such a session", () => {
-    assert.isFalse(isFolded({ lowestSpooledSessionEnd: Option.some(10n) }))
-    assert.isFalse(isFolded({ lowestSpooledSessionEnd: Option.some(4n) }))
-    assert.isTrue(isFolded({ lowestSpooledSessionEnd: Option.some(11n) }))
+  it("is waited for while a relayer holds relays of such a session", () => {
+    const spooled = (lowest: bigint) => isSpooled({ ...backlog, lowestSpooledSessionEnd: Option.some(lowest) }, 10n)
+    assert.deepStrictEqual([4n, 10n, 11n].map(spooled), [true, true, false])
+    assert.isFalse(isSpooled(backlog, 10n))
+  })
+
+  it("is marked anew when what a spool held has been appended", () => {
+    const at = (lastGenerated: string) => ({ lastGenerated })
+    const awaited = nextMark(undefined, at("5-0"), true, 1n)
+    const free = nextMark(awaited, at("7-0"), false, 2n)
+    assert.deepStrictEqual(free, { id: "7-0", takenAt: 1n, wasAwaited: false })
+    assert.strictEqual(nextMark(free, at("9-0"), false, 3n).id, "7-0")
   })
 })
 
