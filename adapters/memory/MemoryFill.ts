@@ -1,73 +1,47 @@
-/** How full the memory stores are, as one gauge. Sampled, so that no write pays for it. */
-import { Duration, Effect, Metric, PubSub } from "effect"
-import type { MemoryState } from "./MemoryStores.ts"
+/** How full the memory stores are, as one gauge, read when metrics are collected: no write pays for it. */
+import { Effect, PubSub, type Scope } from "effect"
+import { fillGauge } from "../../domain/observability/FillGauge.ts"
+import type { MemorySession } from "./MemorySession.ts"
+import type { MemoryState, MemorySupplier } from "./MemoryStores.ts"
 
-/** Time between two samples. */
-export const FILL_INTERVAL = Duration.seconds(5)
+/** Entries of each store, over all suppliers. The names are the values of the label `store`. */
+export const fills = {
+  suppliers: ({ suppliers }: MemoryState) => suppliers.size,
+  log: (state: MemoryState) => overSuppliers(state, ({ log }) => log.size),
+  log_pending: (state: MemoryState) => overSuppliers(state, ({ log }) => log.pendingSize),
+  log_bytes: (state: MemoryState) => overSuppliers(state, ({ log }) => log.bytes),
+  sessions: (state: MemoryState) => overSuppliers(state, ({ sessions }) => sessions.size),
+  events: (state: MemoryState) => overSessions(state, ({ events }) => events.length),
+  nodes: (state: MemoryState) => overSessions(state, ({ nodes }) => nodes.size),
+  intents: (state: MemoryState) => overSuppliers(state, ({ intents }) => intents.size),
+  set_aside: (state: MemoryState) => overSuppliers(state, ({ setAside }) => setAside.length),
+  spools: ({ spools }: MemoryState) => spools.size,
+  replicas: ({ replicas }: MemoryState) => replicas.size,
+  meters: ({ meters }: MemoryState) => meters.size,
+  cache: ({ cache }: MemoryState) => cache.size,
+  channels: ({ channels }: MemoryState) => channels.size,
+  channel_messages: ({ channels }: MemoryState) => total(channels.values(), ({ hub }) => PubSub.sizeUnsafe(hub))
+} as const
 
-/** The stores: values of the label `store`. */
-export type MemoryStoreName =
-  | "suppliers"
-  | "log"
-  | "log_pending"
-  | "log_bytes"
-  | "sessions"
-  | "events"
-  | "nodes"
-  | "intents"
-  | "set_aside"
-  | "spools"
-  | "replicas"
-  | "meters"
-  | "cache"
-  | "channels"
-  | "channel_messages"
+/** Registers the gauge for each store until the scope ends. */
+export const watchFill = (state: MemoryState): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.forEach(
+    Object.entries(fills),
+    ([store, fill]) =>
+      fillGauge("relaymill_memory_entries", "Entries in the memory stores; of log_bytes the bytes", () => fill(state), {
+        store
+      }),
+    { discard: true }
+  )
 
-const entries = Metric.gauge("relaymill_memory_entries", {
-  description: "Entries in the memory stores, by store; of log_bytes the bytes"
-})
-
-/** Entries of each store, over all suppliers. Costs as many steps as there are sessions. */
-export const fillOf = (state: MemoryState): Readonly<Record<MemoryStoreName, number>> => {
-  const fill = {
-    suppliers: state.suppliers.size,
-    log: 0,
-    log_pending: 0,
-    log_bytes: 0,
-    sessions: 0,
-    events: 0,
-    nodes: 0,
-    intents: 0,
-    set_aside: 0,
-    spools: state.spools.size,
-    replicas: state.replicas.size,
-    meters: state.meters.size,
-    cache: state.cache.size,
-    channels: state.channels.size,
-    channel_messages: 0
-  }
-  for (const { log, sessions, intents, setAside } of state.suppliers.values()) {
-    fill.log += log.size
-    fill.log_pending += log.pendingSize
-    fill.log_bytes += log.bytes
-    fill.sessions += sessions.size
-    fill.intents += intents.size
-    fill.set_aside += setAside.length
-    for (const { events, nodes } of sessions.values()) {
-      fill.events += events.length
-      fill.nodes += nodes.size
-    }
-  }
-  for (const { hub } of state.channels.values()) fill.channel_messages += PubSub.sizeUnsafe(hub)
-  return fill
+const total = <A>(all: Iterable<A>, size: (one: A) => number): number => {
+  let sum = 0
+  for (const one of all) sum += size(one)
+  return sum
 }
 
-/** Sets the gauge once. */
-export const reportFill = (state: MemoryState): Effect.Effect<void> =>
-  Effect.suspend(() =>
-    Effect.forEach(
-      Object.entries(fillOf(state)),
-      ([store, count]) => Metric.update(Metric.withAttributes(entries, { store }), count),
-      { discard: true }
-    )
-  )
+const overSuppliers = ({ suppliers }: MemoryState, size: (supplier: MemorySupplier) => number): number =>
+  total(suppliers.values(), size)
+
+const overSessions = (state: MemoryState, size: (session: MemorySession) => number): number =>
+  overSuppliers(state, ({ sessions }) => total(sessions.values(), size))

@@ -5,7 +5,7 @@
  */
 import { Clock, Context, Effect, Layer, type PubSub } from "effect"
 import type { Delivery, TxIntent } from "../../domain/ports/SupplierStore.ts"
-import { FILL_INTERVAL, reportFill } from "./MemoryFill.ts"
+import { watchFill } from "./MemoryFill.ts"
 import { MemoryLog } from "./MemoryLog.ts"
 import type { MemorySession } from "./MemorySession.ts"
 
@@ -73,7 +73,7 @@ export class MemoryStores extends Context.Service<
     MemoryStores,
     Effect.gen(function* () {
       const stores = makeStores()
-      yield* reportFill(stores).pipe(Effect.andThen(Effect.sleep(FILL_INTERVAL)), Effect.forever, Effect.forkScoped)
+      yield* watchFill(stores)
       return stores
     })
   )
