@@ -60,54 +60,61 @@ export const benchTrie = (sha256: Sha256, length: BenchLength): ReadonlyArray<Tr
   return SIZES.map((leaves) => measure(leaves, sha256, length))
 }
 
-/** `wanted` counts the leaves before the measured batches. */
-const measure = (wanted: number, sha256: Sha256, { rounds }: BenchLength): TrieFigures => {
-  const heapBytes = heapOfLeaves(wanted, sha256)
+/** `leaves` counts those before the measured ones. One session at a time: a second one in memory would slow the first. */
+const measure = (leaves: number, sha256: Sha256, length: BenchLength): TrieFigures => {
+  const heapBytes = heapOfLeaves(leaves, sha256)
+  const batches = measureCommits(leaves, sha256, length, BATCH, commitLeaves)
+  const everyNode = measureCommits(leaves, sha256, length, BATCH, commitEveryNode)
+  const singles = measureCommits(leaves, sha256, length, SINGLES, (session, each) => {
+    for (const leaf of each) commitLeaves(session, [leaf])
+  })
+  return {
+    leaves,
+    batch: median(batches.commit),
+    bareHashing: median(batches.bare),
+    batchByBare: medianRatio(batches.commit, batches.bare),
+    innerHashes: batches.innerHashes,
+    everyNode: median(everyNode.commit),
+    everyNodeByBare: medianRatio(everyNode.commit, everyNode.bare),
+    oneByOne: median(singles.commit),
+    oneByOneByBare: medianRatio(singles.commit, singles.bare),
+    nodeBytes: batches.nodeBytes,
+    heapBytes
+  }
+}
+
+/** Commits of `count` leaves each into a session of `leaves`, and after each the bare hashing of what it hashed. */
+const measureCommits = (
+  leaves: number,
+  sha256: Sha256,
+  { rounds }: BenchLength,
+  count: number,
+  commitAll: (session: TrieSession, leaves: ReadonlyArray<BatchLeaf>) => void
+) => {
   let hashes = 0
   const counting: Sha256 = (bytes) => {
     hashes++
     return sha256(bytes)
   }
-  const sessions = [0, 1, 2].map(() => makeSession(wanted, counting))
-  const [batched, stored, single] = sessions as [TrieSession, TrieSession, TrieSession] // three of them, one line above
-  const batch: Array<number> = []
-  const everyNode: Array<number> = []
+  const session = makeSession(leaves, counting)
+  const commit: Array<number> = []
   const bare: Array<number> = []
-  const oneByOne: Array<number> = []
-  const bareSingles: Array<number> = []
   let innerHashes = 0
-  const timed = (work: () => void, leaves: number, into: Array<number>): void => {
+  const timed = (work: () => void, into: Array<number>): void => {
     const begun = cpuMicros()
     work()
-    into.push((cpuMicros() - begun) / leaves)
+    into.push((cpuMicros() - begun) / count)
   }
   for (let round = 0; round < rounds * ROUNDS_FACTOR; round++) {
-    const leaves = makeLeaves(wanted + round * BATCH, BATCH)
-    const singles = leaves.slice(0, SINGLES)
+    const batch = makeLeaves(leaves + round * count, count)
     hashes = 0
-    timed(() => commitLeaves(batched, leaves), BATCH, batch)
-    const innerOfBatch = hashes - 2 * BATCH
-    innerHashes += innerOfBatch
-    timed(() => commitEveryNode(stored, leaves), BATCH, everyNode)
-    hashes = 0
-    timed(() => singles.forEach((leaf) => commitLeaves(single, [leaf])), SINGLES, oneByOne)
-    const innerOfSingles = hashes - 2 * SINGLES
-    timed(bareHashing(leaves, innerOfBatch, counting), BATCH, bare)
-    timed(bareHashing(singles, innerOfSingles, counting), SINGLES, bareSingles)
+    timed(() => commitAll(session, batch), commit)
+    const innerOfRound = hashes - 2 * count
+    innerHashes += innerOfRound / count
+    timed(bareHashing(batch, innerOfRound, counting), bare)
   }
-  return {
-    leaves: wanted,
-    batch: median(batch),
-    bareHashing: median(bare),
-    batchByBare: medianRatio(batch, bare),
-    innerHashes: innerHashes / batch.length / BATCH,
-    everyNode: median(everyNode),
-    everyNodeByBare: medianRatio(everyNode, bare),
-    oneByOne: median(oneByOne),
-    oneByOneByBare: medianRatio(oneByOne, bareSingles),
-    nodeBytes: batched.trie.residentBytes / Number(batched.trie.count),
-    heapBytes
-  }
+  const { count: inserted, residentBytes } = session.trie
+  return { commit, bare, innerHashes: innerHashes / commit.length, nodeBytes: residentBytes / Number(inserted) }
 }
 
 /** Hashes path and encoding of each leaf and so many inner nodes; the bytes are made before. */
