@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import type { SessionCopy } from "../mining/SessionCopy.ts"
 import { SAMPLED_RELAYS } from "../mining/SessionCopy.ts"
+import { SessionLedger } from "../mining/SessionLedger.ts"
 import type { Block } from "../ports/Blocks.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { parseTraceparent } from "../tracing/Traceparent.ts"
@@ -20,6 +21,7 @@ export const sendAll = Effect.fnUntraced(function* (
   mode: Extract<SendMode, "simulated" | "blind">
 ) {
   const { enabled, step } = yield* StepTracer
+  const { lease } = yield* SessionLedger
   const name = submission.kind === "claim" ? "SubmitClaims.batch" : "SubmitProofs.batch"
   for (const batch of batches) {
     const links = enabled
@@ -37,6 +39,7 @@ export const sendAll = Effect.fnUntraced(function* (
         root: true,
         links,
         attributes: {
+          "relaymill.supplier": lease.supplier,
           "relaymill.session.end_height": Number(submission.sessionEnd),
           "relaymill.batch.messages": batch.length
         }

@@ -149,6 +149,31 @@ describe("the trace of a relay", () => {
     }).pipe(Effect.scoped, Effect.timeout(patience))
   )
 
+  it.live("is one of at most 64 that a claim links to", () =>
+    Effect.gen(function* () {
+      const receiver = yield* startReceiver
+      yield* withOtelEnvironment({ ...fast, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint })
+      yield* Effect.gen(function* () {
+        const chain = yield* SimChain
+        const heights = yield* sessionHeights((yield* World.currentSession).sessionEndBlockHeight)
+        for (let i = 0; i < 70; i++) yield* sendRelay(String(i))
+        // All are in the log before the miner starts: they come in one batch.
+        yield* startMiner
+        yield* receiver.until(named("IngestRelays.batch"))
+        yield* chain.produceUntil(heights.claim.closes - 1n)
+        yield* receiver.until(named("SubmitClaims.batch"))
+      }).pipe(Effect.provide(layerProcess))
+      const appended = new Set(receiver.spans.filter(({ name }) => name === "append").map(({ spanId }) => spanId))
+      const session = named("Session")(receiver.spans)!
+      for (const name of ["IngestRelays.batch", "SubmitClaims.batch"]) {
+        const links = linksTo(named(name)(receiver.spans)!)
+        assert.strictEqual(links.filter((spanId) => appended.has(spanId)).length, 64, name)
+        assert.include(links, session.spanId, name)
+      }
+      assert.strictEqual(receiver.spans.filter(({ name }) => name === "mine").length, 70)
+    }).pipe(Effect.scoped, Effect.timeout(patience))
+  )
+
   it.live("begins with the relayer when the traceparent is malformed, and says why a relay was refused", () =>
     Effect.gen(function* () {
       const receiver = yield* startReceiver
