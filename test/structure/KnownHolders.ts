@@ -1,0 +1,192 @@
+/**
+ * Everything in the product that holds entries for longer than a call, with what bounds it and the metric of its fill.
+ * A holder without an entry here fails `Bounds.test.ts`: give it a bound and a metric, or say here why it needs none.
+ */
+
+/** What keeps a holder from growing. */
+export interface Bound {
+  /** The named constant or setting that bounds it, or who empties it and when. */
+  readonly bound: string
+  /** Metric that shows how full it is; `none` and why. */
+  readonly metric: string
+}
+
+/** Fill metrics that several share. */
+const MEMORY = "relaymill_memory_entries"
+const CACHES = "ha_relayer_cache_entries"
+const RING_CACHES = "ha_relayer_ring_cache_entries"
+const IN_FLIGHT = "ha_relayer_relays_in_flight"
+const HELD = "ha_miner_supplier_claimed_count"
+
+/** Ends with the call that makes it, whose input is bounded: no fill to watch. */
+const local = (bound: string): Bound => ({ bound, metric: "none: ends with the call" })
+/** State of the simulated chain: no part of a relayer or miner that serves a network. */
+const simulated = (bound: string): Bound => ({ bound, metric: "none: simulated chain" })
+/** Never written. */
+const empty: Bound = { bound: "an empty value, never written", metric: "none: constant" }
+
+/** By file, then by the name it is bound to. */
+export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound>>>> = {
+  "adapters/config/ConfigFile.ts": { overrides: empty, entries: local("keys of one configuration file") },
+  "adapters/config/Findings.ts": {
+    problems: local("problems of one configuration file"),
+    warnings: local("warnings of one configuration file"),
+    "#sections": local("nesting of one configuration file")
+  },
+  "adapters/console/ScreenConsole.ts": {
+    drawn: { bound: "lines of one screen, replaced by each drawing", metric: "none: the demo's screen" }
+  },
+  "adapters/crypto/RingVerifierWorkers.ts": {
+    queue: { bound: "QUEUE_CAPACITY; further callers wait", metric: "ha_relayer_ring_worker_queue_entries" },
+    outstanding: { bound: "callers that wait: relays in flight", metric: IN_FLIGHT }
+  },
+  "adapters/crypto/Secp256k1Native.ts": {
+    warned: { bound: "one failure to load; weak", metric: "none: at most one entry" }
+  },
+  "adapters/demo/DemoBackend.ts": { chunks: local("body of one request of the demo's own relayer") },
+  "adapters/http/BackendExchange.ts": {
+    rawHeaders: local("headers of one backend's answer"),
+    chunks: local("maxAnswerBytes of one backend's answer")
+  },
+  "adapters/http/BackendHeaders.ts": { lines: local("headers of one request") },
+  "adapters/http/BackendsHttp.ts": {
+    byKey: { bound: "backends of the configuration", metric: "none: fixed when built" }
+  },
+  "adapters/http/RelayServer.ts": {
+    inFlight: { bound: "one for each open connection: MAX_CONNECTIONS", metric: IN_FLIGHT },
+    sockets: { bound: "MAX_CONNECTIONS", metric: "ha_relayer_active_connections" }
+  },
+  "adapters/http/RequestBody.ts": {
+    chunks: {
+      bound: "maxBodyBytes for each request, maxBufferedBytes for all",
+      metric: "ha_relayer_request_bodies_bytes"
+    }
+  },
+  "adapters/memory/BroadcastMemory.ts": { fresh: { bound: "CHANNEL_BUFFER; the oldest goes", metric: MEMORY } },
+  "adapters/memory/MemoryLog.ts": {
+    "#fresh": { bound: "LOG_HIGH_WATER and LOG_HIGH_WATER_BYTES; appends are refused", metric: MEMORY },
+    "#pending": { bound: "counts in the bounds of the log", metric: MEMORY },
+    "#again": { bound: "entries of #pending", metric: MEMORY },
+    "#waiting": { bound: "calls of `deliveries` under way: one for each supplier held", metric: HELD }
+  },
+  "adapters/memory/MemorySession.ts": {
+    nodes: { bound: "emptied by `dropNodes` when the session has ended", metric: MEMORY }
+  },
+  "adapters/memory/MemoryStores.ts": {
+    suppliers: { bound: "suppliers whose keys are held", metric: MEMORY },
+    sessions: { bound: "emptied by `forget` after retention", metric: MEMORY },
+    intents: { bound: "emptied by `dropIntent` once a transaction's fate is known", metric: MEMORY },
+    spools: { bound: "one for each relayer; expire", metric: MEMORY },
+    replicas: { bound: "one for each replica; expire", metric: MEMORY },
+    meters: { bound: "METER_CAPACITY; the oldest goes; emptied by `drop`", metric: MEMORY },
+    cache: { bound: "CACHE_CAPACITY; the oldest goes; expire", metric: MEMORY },
+    channels: { bound: "channels that somebody listens to", metric: MEMORY }
+  },
+  "adapters/memory/RelaySpoolMemory.ts": {
+    heights: { bound: "session ends of the entries kept: SPOOL_LIMIT", metric: "ha_relayer_spool_entries" }
+  },
+  "adapters/simchain/BasicChecks.ts": { passed: simulated("weak: messages of transactions that are kept elsewhere") },
+  "adapters/simchain/ChainCell.ts": {
+    operations: simulated("operations of one block, emptied by its commit"),
+    blocks: simulated("MAX_KEPT_BLOCKS"),
+    states: simulated("MAX_KEPT_STATES"),
+    txs: simulated("transactions of the blocks kept")
+  },
+  "adapters/simchain/Distribution.ts": { moves: simulated("payments of one settlement") },
+  "adapters/simchain/Genesis.ts": {
+    accounts: simulated("accounts of the genesis"),
+    unbondingSuppliers: simulated("suppliers of the chain's state"),
+    claims: simulated("removed by settlement"),
+    proofs: simulated("removed by the block that validates them"),
+    nonces: simulated("removed once their time is over")
+  },
+  "adapters/simchain/Mempool.ts": { seen: simulated("transactions remembered: the limits of the pool") },
+  "adapters/simchain/ProofValidation.ts": { proofs: simulated("proofs of one block") },
+  "adapters/simchain/SessionHydration.ts": {
+    remembered: simulated("weak; MAX_REMEMBERED_SESSIONS for each set of suppliers")
+  },
+  "adapters/simchain/SimChain.ts": { nodes: simulated("nodes made; each leaves with its scope") },
+  "adapters/simchain/SimNode.ts": { changes: simulated("CHANGES_BUFFER; the oldest block goes") },
+  "adapters/simchain/Verifiers.ts": {
+    remembering: simulated("weak"),
+    verdicts: simulated("MAX_REMEMBERED_VERDICTS")
+  },
+  "domain/cache/KeptLookups.ts": {
+    kept: { bound: "capacity of each cache; the least recently used goes", metric: CACHES },
+    running: { bound: "capacity of each cache; entries only while a look-up runs", metric: CACHES }
+  },
+  "domain/demo/DemoProgress.ts": {
+    sessions: { bound: "sessions of one demo", metric: "none: the demo's screen" },
+    tallies: { bound: "sessions of one demo", metric: "none: the demo's screen" }
+  },
+  "domain/demo/RunDemo.ts": { seen: { bound: "sessions of one demo", metric: "none: the demo's screen" } },
+  "domain/mining/IngestRelays.ts": {
+    sessions: local("batchRelays"),
+    poison: local("reasons of a closed set")
+  },
+  "domain/mining/SessionLedger.ts": {
+    live: { bound: "sessions from their first relay to their end on chain", metric: "none: few for each supplier" },
+    ended: { bound: "sessions within retentionBlocks of their end", metric: "none: few for each supplier" },
+    locks: { bound: "sessions that are not forgotten", metric: "none: few for each supplier" },
+    inDoubt: { bound: "sessions whose last change failed, until the next look", metric: "none: few for each supplier" }
+  },
+  "domain/mining/SessionTries.ts": {
+    tries: { bound: "openTries; beyond it checkpointed and dropped", metric: "ha_miner_session_trees_active" }
+  },
+  "domain/protocol/HeightHistory.ts": { empty },
+  "domain/relay/PeerBudget.ts": {
+    "#buckets": { bound: "PEER_CAPACITY; the peer seen longest ago goes", metric: "ha_relayer_refusal_peers" }
+  },
+  "domain/relay/PoktHttp.ts": { headers: local("headers of one message; its bytes are bounded") },
+  "domain/relay/RelayMeter.ts": {
+    held: {
+      bound: "sessions that are served; given back after their grace",
+      metric: "ha_relayer_relay_meter_sessions_active"
+    }
+  },
+  "domain/relay/RelayMetrics.ts": {
+    known: { bound: "combinations of closed label sets", metric: "none: the series themselves" }
+  },
+  "domain/relay/RelayPolicy.ts": { services: empty, factors: empty },
+  "domain/relay/RingDirectory.ts": {
+    refreshes: { bound: "RING_CAPACITY; the oldest goes", metric: CACHES }
+  },
+  "domain/relay/SeenRequests.ts": {
+    "#sessions": { bound: "perSession and total; the oldest goes and is counted", metric: "ha_relayer_seen_requests" },
+    keys: { bound: "perSession and total", metric: "ha_relayer_seen_requests" }
+  },
+  "domain/ring/MemberCache.ts": {
+    entries: { bound: "capacity; the least recently used goes", metric: RING_CACHES }
+  },
+  "domain/ring/PointTables.ts": {
+    held: { bound: "limits.capacity; an idle one goes", metric: RING_CACHES },
+    candidates: { bound: "CANDIDATES_PER_TABLE × limits.capacity; the oldest goes", metric: RING_CACHES }
+  },
+  "domain/settlement/BuildProof.ts": { read: local("nodes on one path of a trie") },
+  "domain/settlement/Inclusion.ts": { covered: local("sessions of one supplier's open transactions") },
+  "domain/settlement/SubmissionMemory.ts": {
+    obstacles: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
+    alone: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
+    marks: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
+    sentAt: { bound: "open transactions; removed with their intent", metric: HELD }
+  },
+  "domain/smst/ClosestProof.ts": { flippedBits: local("256 bits of a path") },
+  "domain/smst/GobType.ts": {
+    "#types": local("types of one proof; its bytes are bounded"),
+    "#checked": local("types of one proof; its bytes are bounded")
+  },
+  "domain/smst/Trie.ts": {
+    "#encodings": {
+      bound: "leaves not handed out yet: one commit's",
+      metric: "ha_miner_session_tree_bytes"
+    },
+    "#awaited": { bound: "stubs named by `unresolved`: one batch's paths", metric: "ha_miner_session_tree_bytes" }
+  },
+  "domain/supplier/SupplierFleet.ts": {
+    owned: { bound: "suppliers whose keys are held", metric: HELD },
+    restingUntil: { bound: "suppliers whose keys are held", metric: HELD },
+    adopted: { bound: "suppliers whose keys are held", metric: HELD },
+    wake: { bound: "1; signals merge", metric: "none: at most one entry" }
+  },
+  "domain/tx/TxTimeout.ts": { noTimeouts: empty }
+}
