@@ -192,7 +192,7 @@ export const meanwhile = <E, R, E2>(
 ): Effect.Effect<CompletedRelay, E | E2, R> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const running = yield* Effect.forkScoped(call)
+      const running = yield* Effect.forkScoped(call, { startImmediately: true })
       const relay = yield* verified
       return yield* complete(relay, Fiber.join(running))
     })
