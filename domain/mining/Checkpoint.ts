@@ -6,6 +6,7 @@ import { Effect, Result } from "effect"
 import { SupplierStore } from "../ports/SupplierStore.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 import { decide } from "../session/SessionDecider.ts"
+import { hasEnded } from "../session/SessionState.ts"
 import type { Trie } from "../smst/Trie.ts"
 import { MinerSettings } from "./MinerSettings.ts"
 import { isCheckpointed, type SessionChange, type SessionCopy } from "./SessionCopy.ts"
@@ -42,14 +43,14 @@ type Checkpointed = readonly [change: SessionChange, orphans: ReadonlyArray<Uint
 
 const unchanged: Checkpointed = [{}, []]
 
-/** Checkpoints one session; nothing happens when all its nodes are stored. */
+/** Checkpoints one session; nothing happens when all its nodes are stored, or when it has ended and they are dropped. */
 export const checkpoint = Effect.fnUntraced(function* (session: SessionId) {
   const ledger = yield* SessionLedger
   const tries = yield* SessionTries
   const orphans = yield* ledger.change(
     session,
     Effect.fnUntraced(function* (copy) {
-      if (isCheckpointed(copy)) return unchanged
+      if (isCheckpointed(copy) || hasEnded(copy.state)) return unchanged
       const trie = yield* tries.ready(copy, [])
       return [yield* checkpointChange(copy, trie), trie.takeDeletes()] satisfies Checkpointed
     })
