@@ -18,6 +18,12 @@ export interface Span {
   readonly millis: number
 }
 
+/**
+ * What a call that fails did: nothing, all of it (a lost reply), or all of it but so many milliseconds after the caller
+ * gave it up.
+ */
+export type EffectOfFailure = "none" | "done" | number
+
 export type BackendMode = "status_500" | "unreachable" | "timeout" | "too_large" | "unhealthy" | "slow"
 
 export type Fault =
@@ -32,19 +38,32 @@ export type Fault =
   | { readonly _tag: "Kill"; readonly replica: string; readonly at: number; readonly restartAfter: number }
   /** The replica is stopped gracefully and started again. */
   | { readonly _tag: "Stop"; readonly replica: string; readonly at: number; readonly restartAfter: number }
-  /** One call fails, without effect or with it (a lost reply). */
-  | { readonly _tag: "Failure"; readonly at: StepTrigger; readonly afterEffect: boolean }
+  /** One call fails. */
+  | { readonly _tag: "Failure"; readonly at: StepTrigger; readonly effect: EffectOfFailure }
+  /** Every `every`-th call of `operation` by the replica fails during the span. */
+  | {
+      readonly _tag: "Flaky"
+      readonly replica: string
+      readonly operation: string
+      readonly every: number
+      readonly span: Span
+      readonly effect: EffectOfFailure
+    }
   /** One call takes effect late or its answer comes late. */
   | { readonly _tag: "Slow"; readonly at: StepTrigger; readonly before: number; readonly after: number }
   /** One append is never answered and takes effect later. */
   | { readonly _tag: "LateAppend"; readonly at: StepTrigger; readonly millis: number }
-  /** Every call of a port by the replica (`*`: by all) fails for a while. */
+  /**
+   * Every call of a port by the replica (`*`: by all) fails for a while; during `lead` milliseconds before, answers take
+   * more than a second.
+   */
   | {
       readonly _tag: "Outage"
       readonly port: string
       readonly replica: string
       readonly span: Span
-      readonly afterEffect: boolean
+      readonly lead: number
+      readonly effect: EffectOfFailure
     }
   /** The replica's calls take effect only when the span is over, as after a long pause of its process. */
   | { readonly _tag: "Pause"; readonly replica: string; readonly span: Span }
@@ -88,7 +107,9 @@ export interface FaultTargets {
   readonly suppliers: number
   readonly services: number
   readonly requests: number
-  /** Virtual milliseconds in which faults begin. */
+  /** Virtual milliseconds in which gateways send: faults of relayers begin in them. */
+  readonly trafficMillis: number
+  /** Virtual milliseconds in which all other faults begin. */
   readonly horizon: number
   readonly blockMillis: number
 }
@@ -154,13 +175,23 @@ const stepOf = (
   operations: ReadonlyArray<string>
 ): StepTrigger => {
   const operation = random.pick(operations)
-  return { replica: random.pick(replicas), operation, nth: random.between(1, operation === "*" ? 400 : 12) }
+  return {
+    replica: random.pick(replicas),
+    operation,
+    nth: random.between(1, operation === "*" ? 400 : random.pick([2, 4, 12]))
+  }
 }
 
 const spanOf = (random: SeededRandom, { horizon, blockMillis }: FaultTargets, blocks: number): Span => ({
   from: random.between(0, horizon),
   millis: random.between(100, blocks * blockMillis)
 })
+
+const trafficSpan = (random: SeededRandom, targets: FaultTargets, blocks: number): Span =>
+  spanOf(random, { ...targets, horizon: targets.trafficMillis }, blocks)
+
+const effectOf = (random: SeededRandom): EffectOfFailure =>
+  random.pick<EffectOfFailure>(["none", "none", "done", "done", random.between(20, 1_500), random.between(100, 6_000)])
 
 const restart = (random: SeededRandom, { blockMillis }: FaultTargets): number => random.between(50, 2 * blockMillis)
 
@@ -174,19 +205,19 @@ const relayerMakers: ReadonlyArray<Maker> = [
   (random, targets) => ({
     _tag: "Kill",
     replica: random.pick(targets.relayers),
-    at: random.between(0, targets.horizon),
+    at: random.between(0, targets.trafficMillis),
     restartAfter: restart(random, targets)
   }),
   (random, targets) => ({
     _tag: "Stop",
     replica: random.pick(targets.relayers),
-    at: random.between(0, targets.horizon),
+    at: random.between(0, targets.trafficMillis),
     restartAfter: restart(random, targets)
   }),
   (random, targets) => ({
     _tag: "Failure",
     at: stepOf(random, targets.relayers, RELAYER_STEPS),
-    afterEffect: random.chance(0.5)
+    effect: effectOf(random)
   }),
   (random, targets) => ({
     _tag: "Slow",
@@ -203,18 +234,27 @@ const relayerMakers: ReadonlyArray<Maker> = [
     _tag: "Outage",
     port: random.pick(["RelayLog", "RelayLog", "MeterStore", "ChainQuery"]),
     replica: random.pick([...targets.relayers, "*"]),
-    span: spanOf(random, targets, 6),
-    afterEffect: random.chance(0.4)
+    span: trafficSpan(random, targets, 6),
+    lead: random.pick([0, 2_000]),
+    effect: effectOf(random)
+  }),
+  (random, targets) => ({
+    _tag: "Flaky",
+    replica: random.pick(targets.relayers),
+    operation: random.pick(["RelayLog.append", ...RELAYER_STEPS]),
+    every: random.between(1, 3),
+    span: trafficSpan(random, targets, 5),
+    effect: effectOf(random)
   }),
   (random, targets) => ({
     _tag: "Pause",
     replica: random.pick(targets.relayers),
-    span: spanOf(random, targets, 3)
+    span: trafficSpan(random, targets, 3)
   }),
   (random, targets) => ({
     _tag: "Backend",
     service: random.between(0, targets.services - 1),
-    span: spanOf(random, targets, 4),
+    span: trafficSpan(random, targets, 4),
     mode: random.pick(["status_500", "unreachable", "timeout", "too_large", "unhealthy", "slow"])
   }),
   (random, targets) => ({
@@ -269,7 +309,7 @@ const minerMakers: ReadonlyArray<Maker> = [
   (random, targets) => ({
     _tag: "Failure",
     at: stepOf(random, targets.miners, MINER_STEPS),
-    afterEffect: random.chance(0.6)
+    effect: effectOf(random)
   }),
   (random, targets) => ({
     _tag: "Slow",
@@ -282,7 +322,24 @@ const minerMakers: ReadonlyArray<Maker> = [
     port: random.pick(["SupplierStore", "Leases", "ChainQuery", "ChainTx", "Broadcast"]),
     replica: random.pick([...targets.miners, "*"]),
     span: spanOf(random, targets, 3),
-    afterEffect: random.chance(0.5)
+    lead: random.pick([0, 2_000]),
+    effect: effectOf(random)
+  }),
+  (random, targets) => ({
+    _tag: "Outage",
+    port: "Leases",
+    replica: random.pick(targets.miners),
+    span: spanOf(random, targets, 5),
+    lead: random.pick([0, 2_000]),
+    effect: effectOf(random)
+  }),
+  (random, targets) => ({
+    _tag: "Flaky",
+    replica: random.pick(targets.miners),
+    operation: random.pick(["SupplierStore.commit", "SupplierStore.commit", ...MINER_STEPS]),
+    every: random.between(1, 3),
+    span: spanOf(random, targets, 4),
+    effect: effectOf(random)
   }),
   (random, targets) => ({ _tag: "Pause", replica: random.pick(targets.miners), span: spanOf(random, targets, 4) }),
   (random, targets) => ({

@@ -1,9 +1,11 @@
 /**
  * What one incarnation of a replica sees of the world. Every port call is one step: counted, recorded, perhaps failed,
  * delayed or the replica's last. A shut gate is a crash: calls of that incarnation, finalizers included, do nothing and
- * never return, and answers under way are never heard.
+ * never return, and answers under way are never heard; what was sent before may still take effect.
  */
 import { Effect, type Exit, Stream } from "effect"
+
+import type { EffectOfFailure } from "./Faults.ts"
 
 /** One port call of one replica. */
 export interface Step {
@@ -21,8 +23,10 @@ export interface Directive {
   /** Virtual milliseconds before the call takes effect, and before its answer is heard. */
   readonly delayBefore?: number
   readonly delayAfter?: number
-  /** The call fails with this error, without effect or after it. */
-  readonly failure?: { readonly error: unknown; readonly afterEffect: boolean }
+  /** Whether an interrupted call that has not taken effect yet never will; else it was sent and cannot be recalled. */
+  readonly recallable?: boolean
+  /** The call fails with this error, without effect, after it, or so many milliseconds before it. */
+  readonly failure?: { readonly error: unknown; readonly effect: EffectOfFailure }
   /** The caller never hears an answer; the effect takes place after so many milliseconds, whatever becomes of the caller. */
   readonly lateEffect?: number
   /** The replica crashes before the call takes effect, or after it and before the answer is heard; it starts again later. */
@@ -39,6 +43,8 @@ export interface GateKeeper {
   readonly effected: (step: Step, exit: Exit.Exit<unknown, unknown>) => void
   /** The gate has just been shut by a directive; the replica is to start again after so many milliseconds. */
   readonly crashed: (replica: string, restartAfter: number) => void
+  /** Virtual milliseconds. */
+  readonly now: () => number
   /** Runs an effect on behalf of nobody. */
   readonly detach: (effect: Effect.Effect<unknown, unknown>) => void
 }
@@ -99,8 +105,9 @@ export class IncarnationGate {
         return Effect.never
       }
       const { delayBefore, failure } = directive
+      if (typeof failure?.effect === "number") this.#keeper.detach(Effect.delay(effected, failure.effect))
       const taken =
-        failure !== undefined && !failure.afterEffect
+        failure !== undefined && failure.effect !== "done"
           ? Effect.fail(failure.error)
           : Effect.flatMap(effected, (exit) => {
               if (crash !== undefined) return this.#crash(crash.restartAfter)
@@ -108,7 +115,7 @@ export class IncarnationGate {
             })
       return delayBefore === undefined && directive.delayAfter === undefined
         ? this.#heard(taken)
-        : this.#heard(slowed(taken, delayBefore ?? 0, directive.delayAfter ?? 0, () => this.#shut))
+        : this.#heard(this.#slowed(taken, directive))
     })
   }
 
@@ -116,6 +123,24 @@ export class IncarnationGate {
     return Effect.suspend(() => {
       this.#keeper.entering(step)
       return Effect.exit(Effect.onExit(call, (exit) => Effect.sync(() => this.#keeper.effected(step, exit))))
+    })
+  }
+
+  /** Takes effect and answers late. What is interrupted on its way takes effect all the same, unless it can be recalled. */
+  #slowed(
+    call: Effect.Effect<unknown, unknown>,
+    { delayBefore = 0, delayAfter = 0, recallable = false }: Directive
+  ): Effect.Effect<unknown, unknown> {
+    return Effect.suspend(() => {
+      const sentAt = this.#keeper.now()
+      const goesOn = Effect.sync(() => {
+        const left = sentAt + delayBefore - this.#keeper.now()
+        if (!recallable) this.#keeper.detach(Effect.delay(call, Math.max(0, left)))
+      })
+      return Effect.onInterrupt(Effect.sleep(delayBefore), () => goesOn).pipe(
+        Effect.andThen(Effect.exit(call)),
+        Effect.flatMap((exit) => Effect.andThen(Effect.sleep(delayAfter), exit))
+      )
     })
   }
 
@@ -132,15 +157,3 @@ export class IncarnationGate {
     })
   }
 }
-
-/** A call that was shut out while it waited does not take effect any more. */
-const slowed = (
-  call: Effect.Effect<unknown, unknown>,
-  before: number,
-  after: number,
-  isShut: () => boolean
-): Effect.Effect<unknown, unknown> =>
-  Effect.sleep(before).pipe(
-    Effect.flatMap(() => (isShut() ? silence : Effect.exit(call))),
-    Effect.flatMap((exit) => Effect.andThen(Effect.sleep(after), exit))
-  )

@@ -7,7 +7,7 @@ import { MeterUnavailable } from "../../domain/ports/MeterStore.ts"
 import { RelayLogUnavailable } from "../../domain/ports/RelayLog.ts"
 import { SharedCacheUnavailable } from "../../domain/ports/SharedCache.ts"
 import { StoreUnavailable } from "../../domain/ports/SupplierStore.ts"
-import type { Fault, Span, StepTrigger } from "./Faults.ts"
+import type { EffectOfFailure, Fault, Span, StepTrigger } from "./Faults.ts"
 import type { Directive, Step } from "./Gate.ts"
 import { hash } from "./SeededRandom.ts"
 
@@ -18,11 +18,18 @@ type StepFault = Extract<Fault, { readonly at: StepTrigger }>
 const LOCAL = new Set(["Blocks.latest", "Blocks.changes", "Broadcast.subscribe"])
 const LOCAL_PORTS = new Set(["SupplierKeys", "RingVerifier", "RelaySpool", "Backends"])
 
+/** How late the answers of a port are that is about to be away. */
+const LEAD_DELAY_MILLIS = 1_300
+
+/** Calls that wait for something and, interrupted, must not take it from others (`SupplierStore.deliveries`). */
+const RECALLABLE = new Set(["SupplierStore.deliveries"])
+
 export class Injection {
   readonly #seed: number
   readonly #counts = new Map<string, number>()
   readonly #triggers = new Map<string, Array<StepFault>>()
   readonly #outages: ReadonlyArray<FaultOf<"Outage">>
+  readonly #flaky: ReadonlyArray<FaultOf<"Flaky">>
   readonly #pauses: ReadonlyArray<FaultOf<"Pause">>
   readonly #redeliveries: ReadonlyArray<FaultOf<"SteadyRedelivery">>
   /** After this moment only the latency of every day remains. */
@@ -41,21 +48,35 @@ export class Injection {
       this.#triggers.set(key, [...(this.#triggers.get(key) ?? []), at])
     }
     this.#outages = faults.filter((fault) => fault._tag === "Outage")
+    this.#flaky = faults.filter((fault) => fault._tag === "Flaky")
     this.#pauses = faults.filter((fault) => fault._tag === "Pause")
     this.#redeliveries = faults.filter((fault) => fault._tag === "SteadyRedelivery")
   }
 
   /** What becomes of a step at `now`, milliseconds from the start of the run. */
   directive(step: Step, now: number): Directive {
+    const directive = this.#directive(step, now)
+    const recallable = RECALLABLE.has(step.operation) || isLocal(step.operation)
+    return directive.delayBefore === undefined ? directive : { ...directive, recallable }
+  }
+
+  #directive(step: Step, now: number): Directive {
     const { replica, operation } = step
     const nth = this.#count(`${replica}|${operation}`)
     const any = this.#count(`${replica}|*`)
     if (now >= this.#healedAt) return this.#latency(step, any)
     let directive: Directive = this.#latency(step, any)
     for (const outage of this.#outages) {
-      if (!operation.startsWith(`${outage.port}.`) || !inSpan(outage.span, now) || !aims(outage.replica, replica))
-        continue
-      directive = this.#failed(outage, directive, step, outage.afterEffect)
+      if (!operation.startsWith(`${outage.port}.`) || !aims(outage.replica, replica)) continue
+      if (inSpan(outage.span, now)) directive = this.#failed(outage, directive, step, outage.effect)
+      else if (inSpan({ from: outage.span.from - outage.lead, millis: outage.lead }, now)) {
+        directive = { ...directive, delayAfter: LEAD_DELAY_MILLIS }
+      }
+    }
+    for (const flaky of this.#flaky) {
+      if (flaky.replica !== replica || (flaky.operation !== "*" && flaky.operation !== operation)) continue
+      if (!inSpan(flaky.span, now) || nth % flaky.every !== 0) continue
+      directive = this.#failed(flaky, directive, step, flaky.effect)
     }
     for (const pause of this.#pauses) {
       if (pause.replica !== replica || !inSpan(pause.span, now)) continue
@@ -72,7 +93,7 @@ export class Injection {
         case "Crash":
           return { ...directive, crash: fault }
         case "Failure":
-          directive = this.#failed(fault, directive, step, fault.afterEffect)
+          directive = this.#failed(fault, directive, step, fault.effect)
           break
         case "Slow":
           if (!isLocal(operation)) directive = { ...directive, delayBefore: fault.before, delayAfter: fault.after }
@@ -99,11 +120,11 @@ export class Injection {
     return count
   }
 
-  #failed(fault: Fault, directive: Directive, step: Step, afterEffect: boolean): Directive {
+  #failed(fault: Fault, directive: Directive, step: Step, effect: EffectOfFailure): Directive {
     const error = errorOf(step.operation, step.args)
     if (error === undefined) return directive
     this.fired.add(fault)
-    return { ...directive, failure: { error, afterEffect } }
+    return { ...directive, failure: { error, effect } }
   }
 
   /** Every third call to another machine takes up to 40 ms before or after its effect. */

@@ -19,6 +19,9 @@ const WRITES = new Set([
   "SupplierStore.forget"
 ])
 
+/** Calls that only the owner may begin. */
+const OWNERS = new Set([...WRITES, "SupplierStore.deliveries", "SupplierStore.redeliver"])
+
 interface Tenure {
   readonly lease: Lease
   /** When the last successful acquisition or renewal was sent. */
@@ -40,7 +43,7 @@ export class LeaseConduct {
   /** A call was made: is its caller still the owner by its own reckoning? */
   begin(step: Step): void {
     this.#sent.set(step, this.#view.now())
-    const lease = WRITES.has(step.operation) ? leaseOf(step) : undefined
+    const lease = OWNERS.has(step.operation) ? leaseOf(step) : undefined
     if (lease !== undefined) this.#checkTenure(step, lease.nonce, lease.supplier)
   }
 

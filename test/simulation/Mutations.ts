@@ -66,12 +66,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutant: ""
   },
   {
-    name: "the tail's leaves are not inserted at opening",
-    file: "domain/mining/SessionTries.ts",
-    line: 'return bytesEqual(root, copy.tally.root) ? trie : yield* damaged(copy.session, "the root is another")',
-    mutant: "return trie"
-  },
-  {
     name: "seal without waiting for pending deliveries",
     file: "domain/settlement/SealSessions.ts",
     line: "Option.match(backlog.oldestPending, { onNone: () => true, onSome: (oldest) => compareLogId(oldest, mark.id) > 0 }) &&",
@@ -122,8 +116,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the lease is never given up by its own clock",
     file: "domain/supplier/SupplierFleet.ts",
-    line: 'if (left <= 0n) yield* stop(lease.supplier, "not_renewed")',
-    mutant: "if (left <= -3_600_000_000_000n) yield* Effect.void"
+    line: "const life = nanosOf(leases.ttl) - nanosOf(settings.leaseMargin)",
+    mutant: "const life = nanosOf(leases.ttl) * 100n"
   },
   {
     name: "renewals count from their answer",
@@ -157,6 +151,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutant: "if (exit === undefined) return true"
   },
   {
+    name: "a spool is replayed without being announced",
+    file: "domain/relay/RecordRelay.ts",
+    line: "yield* log.announceSpool(relayer, yield* spool.lowestSessionEnd)",
+    mutant: ""
+  },
+  {
     name: "an answer leaves before its relay is in the log",
     file: "domain/relay/RecordRelay.ts",
     line: "Effect.flatMap(append(entry), (isAppended) =>",
@@ -187,10 +187,10 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutant: ""
   },
   {
-    name: "optimistic answers leave before verification",
-    file: "domain/relay/CompleteRelay.ts",
-    line: "const relay = yield* verified",
-    mutant: "const relay = yield* Effect.catch(verified, () => Effect.never)"
+    name: "every relay is forwarded before it is verified",
+    file: "domain/relay/ServeRelay.ts",
+    line: 'return relay.service.validation === "optimistic"',
+    mutant: "return relay.service.validation !== undefined"
   },
   {
     name: "a signature that does not hold is let through",

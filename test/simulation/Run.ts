@@ -120,10 +120,24 @@ const turn = (world: World, scheduler: LoopScheduler) =>
     })
   )
 
+/** Log lines that tell of lost data or of a defect: stores lose nothing here, so none may appear. */
+const ALARMS = [
+  "trie has lost leaves",
+  "stored leaf skipped",
+  "somebody else wrote",
+  "the chain holds a claim with another root",
+  "proof cannot be built",
+  "step has a defect",
+  "folding relays has a defect",
+  "relay failed by a defect",
+  "entries of the relay log set aside"
+]
+
 /** Log lines are lines of the trace. */
 const logInto = (world: () => World | undefined) =>
   Logger.make(({ logLevel, message, cause }) => {
     const text = Array.isArray(message) ? message.map(String).join(" ") : String(message)
+    if (ALARMS.some((alarm) => text.startsWith(alarm))) world()?.view.violate("S1", `the log says: ${text}`)
     world()?.record(`${logLevel}: ${text}${cause.reasons.length === 0 ? "" : ` ${Cause.pretty(cause)}`}`)
   })
 

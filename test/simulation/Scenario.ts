@@ -87,6 +87,7 @@ export const drawScenario = (seed: number): Scenario => {
     suppliers,
     services: services.length,
     requests: requests.length,
+    trafficMillis: (TRAFFIC_BLOCKS + 1) * BLOCK_MILLIS,
     horizon,
     blockMillis: BLOCK_MILLIS
   })
@@ -212,7 +213,7 @@ const minerSettings = (random: SeededRandom): MinerSettings => ({
   fleet: {
     replica: "miner",
     renewEvery: Duration.millis(1_500),
-    leaseMargin: Duration.millis(1_000),
+    leaseMargin: Duration.millis(500),
     handOverPause: Duration.millis(8_000),
     drainDeadline: Duration.millis(4_000)
   }

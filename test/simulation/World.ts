@@ -34,6 +34,7 @@ import { MinerReplica, RelayerReplica, type ReplicaHost } from "./Replica.ts"
 import { signMessage, verifiers } from "./RequestPool.ts"
 import type { RunView, Violation } from "./RunView.ts"
 import type { Scenario } from "./Scenario.ts"
+import { SealConduct } from "./SealConduct.ts"
 import { ServingConduct } from "./ServingConduct.ts"
 import * as SimBackends from "./SimBackends.ts"
 import { Trace } from "./Trace.ts"
@@ -88,7 +89,6 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
   const stores = makeStores()
   const backends = new Map<string, BackendMode>()
   const chain = yield* SimChain.make({ genesis: genesisOf(scenario), seed: "simulation", verifiers })
-  let chainState: ChainState = yield* chain.state
   const observer = yield* chain.makeNode()
   const nodes = new Map<string, NodePorts>()
   for (const name of [...scenario.relayers, ...scenario.miners]) nodes.set(name, yield* chain.makeNode())
@@ -102,7 +102,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     suppliers: addresses,
     now,
     clock: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
-    chain: () => chainState,
+    chain: () => Effect.runSync(chain.state),
     heightOf: (replica) => {
       const node = nodes.get(replica)
       return node === undefined ? 0n : Effect.runSync(node.node.height)
@@ -116,11 +116,13 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
   const leases = new LeaseConduct(view)
   const chainConduct = new ChainConduct(view, leases)
   const serving = new ServingConduct(view)
+  const seals = new SealConduct(view)
   const injection = new Injection(scenario.seed, scenario.faults, scenario.healedAt)
   const appended = new Map<string, Array<Uint8Array>>()
 
   const logged = (supplier: string, id: string, data: Uint8Array) => {
     accounting.logged(supplier, id, data)
+    seals.logged(supplier, id)
     appended.set(supplier, [...(appended.get(supplier) ?? []), data])
   }
 
@@ -147,10 +149,17 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
         break
       case "SupplierStore.commit": {
         const { supplier } = step.args[0] as Lease
-        if (exit._tag === "Success") accounting.committed(supplier, step.args[1] as SessionCommit)
+        if (exit._tag === "Success") {
+          const commit = step.args[1] as SessionCommit
+          accounting.committed(supplier, commit)
+          seals.committed(step, supplier, commit)
+        }
         accounting.check(supplier)
         break
       }
+      case "SupplierStore.backlog":
+        if (exit._tag === "Success") seals.looked(step, (step.args[0] as Lease).supplier)
+        break
       case "SupplierStore.setAside":
       case "SupplierStore.writeNodes":
       case "SupplierStore.deleteNodes":
@@ -194,6 +203,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
         )
       )
     },
+    now,
     detach: (effect) => void fork(Effect.ignore(effect))
   }
 
@@ -237,8 +247,9 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
       else backends.set(service, mode)
     },
     produceBlock: Effect.gen(function* () {
+      // Nodes tell their replicas while the block is being committed.
+      seals.block(view.chain().height + 1n)
       const block = yield* chain.produceBlock
-      chainState = yield* chain.state
       const txs = block.txs.map(({ hash, result }) => `${hash.slice(0, 8)}:${result.code}`)
       record(`block ${block.height} with ${txs.join()}`)
       chainConduct.block([...block.txs.flatMap(({ result }) => result.events), ...block.endBlockEvents])
@@ -326,7 +337,7 @@ const tagOf = (error: unknown): string =>
 
 const fate = ({ crash, failure, delayBefore, delayAfter, lateEffect }: ReturnType<Injection["directive"]>): string => {
   if (crash !== undefined) return ` CRASH ${crash.moment}`
-  if (failure !== undefined) return failure.afterEffect ? " FAILS AFTER EFFECT" : " FAILS"
+  if (failure !== undefined) return ` FAILS, effect ${failure.effect}`
   if (lateEffect !== undefined) return ` LATE ${lateEffect}`
   return delayBefore === undefined ? "" : ` +${delayBefore}/${delayAfter ?? 0}`
 }
