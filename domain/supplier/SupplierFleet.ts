@@ -44,6 +44,8 @@ export const startSupplierFleet: Effect.Effect<SupplierFleet, never, SupplierPor
     const adopted = new Set<SupplierAddress>()
     const wake = yield* Queue.sliding<void>(1)
     const labels = { instance: settings.replica }
+    /** How long a supplier may run on one acquisition or renewal, from when that was sent. */
+    const life = nanosOf(leases.ttl) - nanosOf(settings.leaseMargin)
     let isDraining = false
     let round = 0
     let replicasSeen = ""
@@ -111,6 +113,11 @@ export const startSupplierFleet: Effect.Effect<SupplierFleet, never, SupplierPor
       const sentAt = yield* Clock.monotonicTimeNanos
       const lease = yield* leases.acquire(supplier, settings.replica)
       if (Option.isNone(lease)) return false
+      if ((yield* Clock.monotonicTimeNanos) - sentAt >= life - nanosOf(settings.renewEvery)) {
+        // The answer took so long that the lease could end before it is renewed for the first time.
+        yield* Effect.ignore(leases.release(lease.value))
+        return false
+      }
       const one: Owned = {
         lease: lease.value,
         scope: yield* Scope.fork(fleetScope),
@@ -187,7 +194,6 @@ export const startSupplierFleet: Effect.Effect<SupplierFleet, never, SupplierPor
     /** Stops each supplier whose lease could end before a renewal is known to have worked. */
     const watch = Effect.gen(function* () {
       const now = yield* Clock.monotonicTimeNanos
-      const life = nanosOf(leases.ttl) - nanosOf(settings.leaseMargin)
       let next = nanosOf(settings.renewEvery)
       for (const { lease, renewedAt } of owned.values()) {
         const left = renewedAt + life - now

@@ -169,4 +169,24 @@ describe("the fleet", () => {
       yield* Fiber.join(stopping)
     }).pipe(inWorld())
   )
+
+  it.effect("does not start a supplier whose acquisition was answered too late", () =>
+    Effect.gen(function* () {
+      const leases = yield* Leases
+      let isSlow = true
+      const a = yield* replica("a", keys.slice(0, 1)).pipe(
+        Effect.provideService(Leases, {
+          ...leases,
+          acquire: (supplier, owner) =>
+            Effect.tap(leases.acquire(supplier, owner), () => (isSlow ? Effect.sleep("4500 millis") : Effect.void))
+        })
+      )
+      // Leases last 10 s here and the margin is 5 s: what is left would not reach to the first renewal.
+      yield* TestClock.adjust("4600 millis")
+      assert.lengthOf(yield* a.miner.suppliers, 0)
+      isSlow = false
+      yield* runBlocks(12)
+      assert.lengthOf(yield* a.miner.suppliers, 1)
+    }).pipe(inWorld())
+  )
 })
