@@ -17,7 +17,7 @@ export interface DemoFigures {
    */
   readonly listenSeconds: number
   readonly firstRelaySeconds: number
-  /** Resident memory in MB some seconds later, at one relay a session; the largest of all starts. */
+  /** Resident memory in MB (10^6 bytes) some seconds later, at one relay a session; the largest of all starts. */
   readonly idleMegabytes: number
 }
 
@@ -76,7 +76,7 @@ const startDemo = async (idleMs: number): Promise<DemoStart> => {
 const residentMegabytes = (pid: number): number => {
   try {
     const [, kilobytes] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? []
-    return Number(kilobytes) / 1024
+    return (Number(kilobytes) * 1024) / 1e6
   } catch {
     return Number.NaN
   }
