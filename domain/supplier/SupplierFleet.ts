@@ -2,7 +2,7 @@
  * The suppliers that this replica owns: it takes its share of the keys held here, renews, hands over what is too much, and
  * stops a supplier at once when its lease cannot be kept. Each owned supplier runs in a scope of its own.
  */
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Queue, Scope, Stream } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Queue, Scope, Semaphore, Stream } from "effect"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { type Lease, Leases } from "../ports/Leases.ts"
@@ -207,13 +207,27 @@ export const startSupplierFleet: Effect.Effect<SupplierFleet, never, SupplierPor
     // Each in a loop of its own: a call that hangs keeps no lease from being renewed, and no supplier from being stopped.
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(renewAll, Effect.sleep(settings.renewEvery))))
     yield* Effect.forkScoped(Effect.forever(watch))
+    const balancing = Semaphore.makeUnsafe(1)
     yield* Effect.forkScoped(
-      Effect.forever(Effect.andThen(balance, Effect.raceFirst(Queue.take(wake), Effect.sleep(settings.renewEvery))))
+      Effect.forever(
+        Effect.andThen(
+          balancing.withPermits(1)(balance),
+          Effect.raceFirst(Queue.take(wake), Effect.sleep(settings.renewEvery))
+        )
+      )
     )
 
+    const handOverAll = Effect.suspend(() =>
+      Effect.forEach([...owned.keys()], handOver, { discard: true, concurrency: "unbounded" })
+    )
     const drain = Effect.gen(function* () {
       isDraining = true
-      yield* Effect.forEach([...owned.keys()], handOver, { discard: true, concurrency: "unbounded" })
+      const balanced = balancing
+        .withPermits(1)(Effect.void)
+        .pipe(Effect.interruptible, Effect.timeoutOption(settings.drainDeadline))
+      yield* Effect.all([handOverAll, balanced], { discard: true, concurrency: "unbounded" })
+      // What an acquisition under way at the start has brought since.
+      yield* handOverAll
     })
     const fleet: SupplierFleet = {
       suppliers: Effect.sync(() => [...owned.keys()].sort()),

@@ -138,6 +138,23 @@ describe("the fleet", () => {
     }).pipe(inWorld())
   )
 
+  it.effect("gives up a supplier whose acquisition was under way when the drain began", () =>
+    Effect.gen(function* () {
+      const leases = yield* Leases
+      const slow: Leases["Service"] = {
+        ...leases,
+        acquire: (address, owner) => Effect.delay(leases.acquire(address, owner), "500 millis")
+      }
+      const a = yield* replica("a", keys.slice(0, 1)).pipe(Effect.provideService(Leases, slow))
+      yield* TestClock.adjust("100 millis")
+      const draining = yield* Effect.forkChild(a.miner.drain)
+      yield* TestClock.adjust("1 second")
+      assert.isDefined(draining.pollUnsafe())
+      assert.lengthOf(yield* a.miner.suppliers, 0)
+      assert.isUndefined((yield* MemoryStores).supplier(keys[0]!.address).fence)
+    }).pipe(inWorld())
+  )
+
   it.effect("drains when it is interrupted", () =>
     Effect.gen(function* () {
       const header = yield* headerAt(1n)
