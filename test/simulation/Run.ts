@@ -49,8 +49,7 @@ export const runScenario = (scenario: Scenario): RunReport => {
     Effect.scoped,
     Effect.provideService(Random.Random, random.service),
     Effect.provideService(References.MinimumLogLevel, "Info"),
-    Effect.provide(Logger.layer([logInto(() => world)])),
-    Effect.provide(Layer.fresh(TestClock.layer()))
+    Effect.provide(Layer.mergeAll(Logger.layer([logInto(() => world)]), Layer.fresh(TestClock.layer())))
   )
   try {
     const exit = scheduler.run(main)
