@@ -20,6 +20,11 @@ export interface IngestSettings {
   readonly checkpointLeaves: number
   /** Trie nodes in one call to the store. */
   readonly nodeChunk: number
+  /**
+   * Deliveries that the store handed out and that did not arrive are asked for at least so often: a read that was given
+   * up may still take entries later.
+   */
+  readonly redeliverEvery: Duration.Duration
   /** First and longest wait after a batch that could not be committed. */
   readonly retryAfter: Duration.Duration
   readonly retryAtMost: Duration.Duration
@@ -87,6 +92,7 @@ export const defaultMinerSettings: MinerSettings = {
     openTries: 64,
     checkpointLeaves: 50_000,
     nodeChunk: 500,
+    redeliverEvery: Duration.seconds(5),
     retryAfter: Duration.millis(100),
     retryAtMost: Duration.seconds(5)
   },

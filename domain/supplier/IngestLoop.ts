@@ -9,7 +9,8 @@ import { type Delivery, SupplierStore } from "../ports/SupplierStore.ts"
 
 /**
  * Ends when `stopping` is done; fails when the lease is lost. What a batch leaves unacknowledged is asked for again after
- * a pause; meanwhile the log is read on, so that a session that cannot be committed now holds up no other.
+ * a pause; meanwhile the log is read on, so that a session that cannot be committed now holds up no other. Between two
+ * batches nothing is in hand: whatever is still handed out to this owner then got lost on the way.
  */
 export const ingestLoop = Effect.fnUntraced(function* (stopping: Deferred.Deferred<void>) {
   const { lease } = yield* SessionLedger
@@ -17,33 +18,30 @@ export const ingestLoop = Effect.fnUntraced(function* (stopping: Deferred.Deferr
   const { ingest } = yield* MinerSettings
   const stop = Deferred.await(stopping)
   let pause = ingest.retryAfter
-  let redeliverAt: bigint | undefined
+  let redeliverAt = (yield* Clock.monotonicTimeNanos) + nanosOf(ingest.redeliverEvery)
 
-  const longer = () => {
-    pause = Duration.min(Duration.times(pause, 2), ingest.retryAtMost)
-  }
+  /** Asks for everything again after a pause that grows until a batch is settled in full. */
+  const retrySoon = Effect.map(Clock.monotonicTimeNanos, (now) => {
+    const wait = pause
+    const at = now + nanosOf(wait)
+    if (at < redeliverAt) redeliverAt = at
+    pause = Duration.min(Duration.times(wait, 2), ingest.retryAtMost)
+    return wait
+  })
 
   const next = Effect.gen(function* () {
     const now = yield* Clock.monotonicTimeNanos
-    if (redeliverAt !== undefined && now >= redeliverAt) {
+    if (now >= redeliverAt) {
       yield* store.redeliver(lease)
-      redeliverAt = undefined
+      redeliverAt = now + nanosOf(ingest.redeliverEvery)
     }
-    const wait =
-      redeliverAt === undefined
-        ? ingest.deliveryWait
-        : Duration.min(ingest.deliveryWait, Duration.nanos(redeliverAt - now))
+    const wait = Duration.min(ingest.deliveryWait, Duration.nanos(redeliverAt - now))
     return yield* store.deliveries(lease, ingest.batchRelays, wait)
   }).pipe(
     Effect.catchTag("StoreUnavailable", (unavailable) =>
       Effect.logWarning("relay log cannot be read, it is tried again", unavailable).pipe(
-        Effect.andThen(Effect.sleep(pause)),
-        Effect.andThen(Clock.monotonicTimeNanos),
-        Effect.map((now) => {
-          // The answer may be what was lost: then its deliveries are ours and would never come again.
-          redeliverAt = now
-          longer()
-        }),
+        Effect.andThen(retrySoon),
+        Effect.flatMap(Effect.sleep),
         Effect.as<ReadonlyArray<Delivery>>([])
       )
     )
@@ -53,13 +51,12 @@ export const ingestLoop = Effect.fnUntraced(function* (stopping: Deferred.Deferr
     const deliveries = yield* Effect.raceFirst(next, Effect.as(stop, []))
     if (deliveries.length === 0) continue
     const left = yield* ingestRelays(deliveries)
-    if (left > 0 && redeliverAt === undefined) {
-      redeliverAt = (yield* Clock.monotonicTimeNanos) + Option.getOrElse(Duration.toNanos(pause), () => 0n)
-      longer()
-    }
-    if (left === 0 && redeliverAt === undefined) pause = ingest.retryAfter
+    if (left > 0) yield* retrySoon
+    else pause = ingest.retryAfter
     const { tries, bytes } = yield* SessionTries.use((all) => all.resident)
     yield* Metrics.set(Metrics.sessionTrees, { supplier: lease.supplier }, tries)
     yield* Metrics.set(Metrics.sessionTreeBytes, { supplier: lease.supplier }, bytes)
   }
 })
+
+const nanosOf = (duration: Duration.Duration): bigint => Option.getOrElse(Duration.toNanos(duration), () => 0n)
