@@ -67,7 +67,8 @@ export class LeaseConduct {
     if (lease === undefined) return
     if (step.operation === "Leases.renew") {
       const tenure = this.#tenures.get(lease.nonce)
-      if (tenure !== undefined) tenure.sentAt = this.#sentAt(step)
+      // A renewal may take effect long after a later one.
+      if (tenure !== undefined) tenure.sentAt = Math.max(tenure.sentAt, this.#sentAt(step))
       return
     }
     if (!WRITES.has(step.operation)) return

@@ -68,8 +68,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "seal without waiting for pending deliveries",
     file: "domain/settlement/SealSessions.ts",
-    line: "Option.match(backlog.oldestPending, { onNone: () => true, onSome: (oldest) => compareLogId(oldest, mark.id) > 0 }) &&",
-    mutant: ""
+    line: "Option.match(backlog.oldestPending, { onNone: () => true, onSome: (oldest) => compareLogId(oldest, mark.id) > 0 })",
+    mutant: "true"
   },
   {
     name: "seal without waiting for the log",
@@ -80,8 +80,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "seal without waiting for announced spools",
     file: "domain/settlement/SealSessions.ts",
-    line: "Option.match(backlog.lowestSpooledSessionEnd, { onNone: () => true, onSome: (lowest) => lowest > sessionEnd })",
-    mutant: "true"
+    line: "Option.isSome(lowestSpooledSessionEnd) && lowestSpooledSessionEnd.value <= sessionEnd",
+    mutant: "Option.isSome(lowestSpooledSessionEnd) && lowestSpooledSessionEnd.value < 0n && sessionEnd > 0n"
   },
   {
     name: "a sealed session takes relays",

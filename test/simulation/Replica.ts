@@ -154,8 +154,8 @@ export class RelayerReplica extends Replica {
   readonly spool = new Map<number, RelayLogEntry>()
   #serving: ServeRelay["Service"] | undefined
   #accepts = false
-  /** Relays being served. */
-  inFlight = 0
+  /** Relays being served by the present incarnation. */
+  #inFlight = { count: 0 }
 
   constructor(name: string, node: NodePorts, host: ReplicaHost, policy: RelayPolicy) {
     super(name, node, host)
@@ -174,11 +174,12 @@ export class RelayerReplica extends Replica {
       const { current } = this
       const serving = this.#serving
       if (current === undefined || serving === undefined || !this.#accepts) return Effect.succeedNone
-      this.inFlight++
+      const inFlight = this.#inFlight
+      inFlight.count++
       const fiber = this.host.fork(
         Effect.ensuring(
           serving.serve(call),
-          Effect.sync(() => void this.inFlight--)
+          Effect.sync(() => void inFlight.count--)
         )
       )
       current.fibers.add(fiber)
@@ -223,7 +224,7 @@ export class RelayerReplica extends Replica {
   protected get drain(): Effect.Effect<unknown> {
     return Effect.suspend(() => {
       this.#accepts = false
-      const idle = Effect.repeat(Effect.sleep(50), { until: () => this.inFlight === 0 })
+      const idle = Effect.repeat(Effect.sleep(50), { until: () => this.#inFlight.count === 0 })
       const serving = this.#serving
       return serving === undefined ? Effect.void : Effect.andThen(idle, serving.drain)
     })
@@ -232,7 +233,7 @@ export class RelayerReplica extends Replica {
   protected forget(): void {
     this.#serving = undefined
     this.#accepts = false
-    this.inFlight = 0
+    this.#inFlight = { count: 0 }
   }
 }
 

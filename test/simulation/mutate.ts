@@ -24,6 +24,14 @@ interface Verdict {
   readonly by: string
 }
 
+/** The tree as it is: a defect proves nothing where the simulation fails without it. */
+const sound: Mutation = {
+  name: "none",
+  file: "package.json",
+  line: '"name": "relaymill"',
+  mutant: '"name": "relaymill"'
+}
+
 /** Breaks a copy and runs it. */
 const judge = async (mutation: Mutation, seeds: number): Promise<Verdict> => {
   const copy = mkdtempSync(join(tmpdir(), "relaymill-mutant-"))
@@ -77,6 +85,11 @@ const worker = async (): Promise<void> => {
     verdicts.set(next, verdict)
     console.error(`${verdict.outcome}: ${next.name}`)
   }
+}
+const control = await judge(sound, seeds)
+if (control.outcome !== "survived") {
+  console.error(`the simulation fails without any defect: ${control.by}`)
+  process.exit(1)
 }
 await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker))
 
