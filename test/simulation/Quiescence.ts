@@ -9,6 +9,7 @@ import type { ChainEvent } from "../../domain/chain/ChainEvents.ts"
 import type { SessionEvent } from "../../domain/session/SessionEvent.ts"
 import { replay } from "../../domain/session/SessionState.ts"
 import { bytesEqual } from "../../domain/smst/TrieSpec.ts"
+import { foldOf } from "./SessionFold.ts"
 import { applications } from "./Actors.ts"
 import type { Scenario } from "./Scenario.ts"
 import type { TrafficTally } from "./Traffic.ts"
@@ -18,7 +19,7 @@ import type { World } from "./World.ts"
 export const isQuiet = ({ view }: World): boolean =>
   view.suppliers.every((supplier) => {
     const { log, sessions } = view.stores.supplier(supplier)
-    return log.size === 0 && [...sessions.values()].every(({ events }) => replay(events).end !== undefined)
+    return log.size === 0 && [...sessions.values()].every((session) => foldOf(session).end !== undefined)
   }) && [...view.spools.values()].every((spool) => spool.size === 0)
 
 /** Checks the liveness parts. The replicas still run. */

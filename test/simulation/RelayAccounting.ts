@@ -11,6 +11,7 @@ import { decodeMinedRelay, type MinedRelay } from "../../domain/relay/MinedRelay
 import { replay } from "../../domain/session/SessionState.ts"
 import { Trie } from "../../domain/smst/Trie.ts"
 import { bytesEqual, LEAF_TAG, leafPath, pathOf } from "../../domain/smst/TrieSpec.ts"
+import { foldOf } from "./SessionFold.ts"
 import type { RunView } from "./RunView.ts"
 
 /** A relay that must not be lost. */
@@ -86,7 +87,7 @@ export class RelayAccounting {
     for (const [group, relays] of this.#bySession) {
       if (!group.startsWith(`${supplier}|`)) continue
       const session = state.sessions.get(group.slice(supplier.length + 1))
-      const folded = session === undefined ? undefined : replay(session.events)
+      const folded = session === undefined ? undefined : foldOf(session)
       if (folded?.end !== undefined) continue
       const leaves = session === undefined ? NONE : this.leavesOf(session)
       const missing = relays.filter(({ path }) => !leaves.has(path) && !elsewhere.has(path))
@@ -157,7 +158,7 @@ export class RelayAccounting {
     if (sealed !== undefined && !bytesEqual(sealed.root, session.root)) {
       this.#view.violate("S1", `the root of ${id} changed after it was sealed`)
     }
-    if (replay(session.events).end !== undefined) return
+    if (foldOf(session).end !== undefined) return
     const leaves = this.leavesOf(session)
     const price = session.events.find((event) => event._tag === "SessionOpened")?.computeUnitsPerRelay ?? 0n
     if (session.count !== BigInt(leaves.size) || session.sum !== BigInt(leaves.size) * price) {

@@ -9,8 +9,8 @@ import { sharedAt } from "../../adapters/simchain/ChainState.ts"
 import type { RelayLogEntry } from "../../domain/ports/RelayLog.ts"
 import type { SessionCommit } from "../../domain/ports/SupplierStore.ts"
 import { decodeMinedRelay } from "../../domain/relay/MinedRelay.ts"
-import { replay } from "../../domain/session/SessionState.ts"
 import type { Step } from "./Gate.ts"
+import { foldOf } from "./SessionFold.ts"
 import type { RunView } from "./RunView.ts"
 
 /** What the log showed when the owner last read its state. */
@@ -64,7 +64,7 @@ export class SealConduct {
     const sealed = commit.events.find((event) => event._tag === "SessionSealed")
     const session = this.#view.stores.supplier(supplier).sessions.get(commit.session)
     if (sealed === undefined || session === undefined) return
-    const end = replay(session.events).header.sessionEndBlockHeight
+    const end = foldOf(session).header.sessionEndBlockHeight
     const { first, latest } = this.#heights(end)
     const openedAt = this.#blocks.get(first)
     if (openedAt === undefined) {
