@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { decide, type SessionCommand } from "../../../domain/session/SessionDecider.ts"
-import { SessionEvent, SessionEventJson } from "../../../domain/session/SessionEvent.ts"
+import { type SessionEvent, SessionEventJson } from "../../../domain/session/SessionEvent.ts"
 import { evolve, hasEnded, replay, type SessionState, unopened } from "../../../domain/session/SessionState.ts"
 import { earnings, whyUnpaid } from "../../../domain/session/SessionProjections.ts"
 
@@ -82,7 +82,7 @@ describe("a session", () => {
   })
 
   it("does not take a claim with another root for its own", () => {
-    assert.strictEqual(tags(given(open, seal), { ...confirm, root: root(2) } as SessionCommand), "root")
+    assert.strictEqual(tags(given(open, seal), { ...confirm, root: root(2) }), "root")
   })
 
   it("sends its claim again after another root was seen on chain", () => {
