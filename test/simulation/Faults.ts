@@ -54,7 +54,7 @@ export type Fault =
   /** One append is never answered and takes effect later. */
   | { readonly _tag: "LateAppend"; readonly at: StepTrigger; readonly millis: number }
   /**
-   * Every call of a port by the replica (`*`: by all) fails for a while; during `lead` milliseconds before, answers take
+   * Every call of a port by the replica (`miner-*`: by all miners) fails for a while; during `lead` milliseconds before, answers take
    * more than a second.
    */
   | {
@@ -97,8 +97,11 @@ export type Fault =
   /** The gateway hangs up on the `nth` request. */
   | { readonly _tag: "HangUp"; readonly nth: number; readonly after: number }
 
-/** Which faults a run draws from. `calm` runs have none and must end without a single loss. */
-export type Weather = "calm" | "relayers" | "miners" | "chain" | "storm"
+/**
+ * Which faults a run draws from. `calm` runs have none and must end without a single loss; one `mishap` where windows are
+ * wide, or any number of faults of `relayers`, may not cost a claim or a proof.
+ */
+export type Weather = "calm" | "mishap" | "relayers" | "miners" | "chain" | "storm"
 
 /** What faults can aim at. */
 export interface FaultTargets {
@@ -117,6 +120,7 @@ export interface FaultTargets {
 /** The faults of a run, in no particular order. */
 export const drawFaults = (random: SeededRandom, weather: Weather, targets: FaultTargets): ReadonlyArray<Fault> => {
   const makers = MAKERS[weather]
+  if (weather === "mishap") return [random.pick(makers)(random, targets)]
   const count = makers.length === 0 ? 0 : random.between(2, weather === "storm" ? 18 : 9)
   return Array.from({ length: count }, () => random.pick(makers)(random, targets))
 }
@@ -233,7 +237,7 @@ const relayerMakers: ReadonlyArray<Maker> = [
   (random, targets) => ({
     _tag: "Outage",
     port: random.pick(["RelayLog", "RelayLog", "MeterStore", "ChainQuery"]),
-    replica: random.pick([...targets.relayers, "*"]),
+    replica: random.pick([...targets.relayers, "relayer-*"]),
     span: trafficSpan(random, targets, 6),
     lead: random.pick([0, 2_000]),
     effect: effectOf(random)
@@ -320,7 +324,7 @@ const minerMakers: ReadonlyArray<Maker> = [
   (random, targets) => ({
     _tag: "Outage",
     port: random.pick(["SupplierStore", "Leases", "ChainQuery", "ChainTx", "Broadcast"]),
-    replica: random.pick([...targets.miners, "*"]),
+    replica: random.pick([...targets.miners, "miner-*", "*"]),
     span: spanOf(random, targets, 3),
     lead: random.pick([0, 2_000]),
     effect: effectOf(random)
@@ -391,8 +395,30 @@ const chainMakers: ReadonlyArray<Maker> = [
   })
 ]
 
+/** Each a single event, over in a moment. */
+const mishapMakers: ReadonlyArray<Maker> = [
+  ...minerMakers.slice(0, 4),
+  (random, targets) => ({
+    _tag: "Failure",
+    at: stepOf(random, targets.miners, MINER_STEPS),
+    effect: effectOf(random)
+  }),
+  (random, targets) => ({
+    _tag: "LostLease",
+    supplier: random.between(0, targets.suppliers - 1),
+    at: random.between(targets.blockMillis, targets.horizon)
+  }),
+  (random, targets) => ({
+    _tag: "Node",
+    replica: random.pick(targets.miners),
+    span: spanOf(random, targets, 1),
+    faults: random.pick<Partial<NodeFaults>>([{ loseReplies: 1 }, { dropAccepted: 1 }, { txsFail: true }])
+  })
+]
+
 const MAKERS: Readonly<Record<Weather, ReadonlyArray<Maker>>> = {
   calm: [],
+  mishap: mishapMakers,
   relayers: relayerMakers,
   miners: minerMakers,
   chain: [...chainMakers, ...chainMakers, ...minerMakers],

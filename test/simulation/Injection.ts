@@ -140,7 +140,8 @@ const triggerKey = ({ replica, operation, nth }: StepTrigger): string => `${repl
 
 const inSpan = ({ from, millis }: Span, now: number): boolean => from <= now && now < from + millis
 
-const aims = (target: string, replica: string): boolean => target === "*" || target === replica
+const aims = (target: string, replica: string): boolean =>
+  target.endsWith("*") ? replica.startsWith(target.slice(0, -1)) : target === replica
 
 const isLocal = (operation: string): boolean =>
   LOCAL.has(operation) || LOCAL_PORTS.has(operation.slice(0, operation.indexOf(".")))

@@ -35,7 +35,9 @@ export const checkQuiescence = (world: World, tally: TrafficTally) =>
       }
     }
     checkCharges(world)
-    if (world.view.scenario.weather === "calm" && world.view.scenario.faults.length === 0) checkCalm(world, tally)
+    const { weather, faults } = world.view.scenario
+    if (weather === "calm" && faults.length === 0) checkCalm(world, tally)
+    if (weather === "mishap" || weather === "relayers") checkNothingMissed(world)
   })
 
 /** Checks what the graceful stop of a replica has just left behind. */
@@ -207,6 +209,32 @@ const checkCalm = ({ view }: World, { outcomes, served }: TrafficTally): void =>
 
 const isPoor = ({ poor }: Scenario, application: string): boolean =>
   poor[applications.findIndex(({ address }) => address === application)] === true
+
+/**
+ * No claim and no proof is missing, though relays may be late and a poor application may not pay. A session of which every
+ * relay came too late may miss its claim.
+ */
+const checkNothingMissed = ({ view, seals }: World): void => {
+  for (const supplier of view.suppliers) {
+    for (const [id, { events }] of view.stores.supplier(supplier).sessions) {
+      if (seals.cameTooLate(supplier, id, replay(events).header.sessionEndBlockHeight)) continue
+      for (const event of events) {
+        if (MISSES.has(event._tag))
+          view.violate("L4", `${event._tag} in session ${id} of ${supplier} (${detailOf(event)})`)
+      }
+    }
+  }
+}
+
+const detailOf = (event: SessionEvent): string => ("reason" in event ? event.reason : event._tag)
+
+const MISSES = new Set<SessionEvent["_tag"]>([
+  "ClaimMissed",
+  "ProofMissed",
+  "RootMismatch",
+  "Expired",
+  "SettlementUnknown"
+])
 
 const LOSSES = new Set<SessionEvent["_tag"]>([
   "RelaysLate",

@@ -100,7 +100,11 @@ export const drawScenario = (seed: number): Scenario => {
     services,
     poor,
     params: {
-      shared: { ...network.pick(WINDOWS), numBlocksPerSession: BigInt(SESSION_BLOCKS), ...UNBONDING },
+      shared: {
+        ...network.pick(weather === "mishap" ? WIDE_WINDOWS : WINDOWS),
+        numBlocksPerSession: BigInt(SESSION_BLOCKS),
+        ...UNBONDING
+      },
       proof: {
         proofRequestProbability: network.pick([0, 0.5, 1, 1]),
         proofRequirementThreshold: network.pick([1n, 200_000n, 20_000_000_000n]),
@@ -125,10 +129,10 @@ const WEATHERS: ReadonlyArray<Weather> = [
   "relayers",
   "chain",
   "storm",
-  "miners",
+  "mishap",
   "chain",
   "relayers",
-  "miners"
+  "mishap"
 ]
 
 /** Long enough for every window that governance may set. */
@@ -145,6 +149,13 @@ const WINDOWS: ReadonlyArray<Partial<SharedParams>> = [
   windows(2n, 3n, 1n, 3n),
   windows(1n, 1n, 0n, 1n),
   windows(1n, 0n, 1n, 1n)
+]
+
+/** Room for a take-over, twelve seconds at most, in either window. */
+const WIDE_WINDOWS: ReadonlyArray<Partial<SharedParams>> = [
+  windows(1n, 3n, 0n, 4n),
+  windows(2n, 3n, 1n, 3n),
+  windows(1n, 4n, 0n, 4n)
 ]
 
 function windows(claimOpen: bigint, claimClose: bigint, proofOpen: bigint, proofClose: bigint): Partial<SharedParams> {

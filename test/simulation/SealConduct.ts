@@ -31,6 +31,9 @@ export class SealConduct {
   /** Moment of each entry, by `supplier|id`. */
   readonly #appended = new Map<string, number>()
 
+  /** Moment of the first entry of each session, by `supplier|session`. */
+  readonly #first = new Map<string, number>()
+
   constructor(view: RunView) {
     this.#view = view
   }
@@ -39,8 +42,17 @@ export class SealConduct {
     this.#blocks.set(height, this.#view.now())
   }
 
-  logged(supplier: string, id: string): void {
+  logged(supplier: string, id: string, data: Uint8Array): void {
     this.#appended.set(`${supplier}|${id}`, this.#view.now())
+    const key = `${supplier}|${this.#sessionOf(data)}`
+    if (!this.#first.has(key)) this.#first.set(key, this.#view.now())
+  }
+
+  /** Whether the first relay of the session came into the log when sealing could not wait any more. */
+  cameTooLate(supplier: string, session: string, end: bigint): boolean {
+    const due = this.#blocks.get(this.#heights(end).latest)
+    const first = this.#first.get(`${supplier}|${session}`)
+    return due === undefined || first === undefined || first >= due
   }
 
   /** The owner has read the state of the log. */

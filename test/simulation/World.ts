@@ -60,6 +60,7 @@ export interface World {
   readonly accounting: RelayAccounting
   readonly serving: ServingConduct
   readonly chainConduct: ChainConduct
+  readonly seals: SealConduct
   /** The first broken invariant, if any. */
   readonly violation: () => Violation | undefined
   readonly fork: ReplicaHost["fork"]
@@ -122,7 +123,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
 
   const logged = (supplier: string, id: string, data: Uint8Array) => {
     accounting.logged(supplier, id, data)
-    seals.logged(supplier, id)
+    seals.logged(supplier, id, data)
     appended.set(supplier, [...(appended.get(supplier) ?? []), data])
   }
 
@@ -239,6 +240,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     accounting,
     serving,
     chainConduct,
+    seals,
     violation: () => violation,
     fork,
     record,
