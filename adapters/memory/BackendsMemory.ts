@@ -24,7 +24,7 @@ export const layer = (backends: ReadonlyArray<MemoryBackend>): Layer.Layer<Backe
     forward: (request) => {
       const backend = find(request.service, request.rpcType)
       if (backend === undefined) return failed(request, "unhealthy")
-      return backend.answer(request).pipe(
+      return Effect.suspend(() => backend.answer(request)).pipe(
         Effect.timeoutOrElse({ duration: backend.timeout, orElse: () => failed(request, "timeout") }),
         Effect.flatMap((answer) =>
           answer.body.length > backend.maxAnswerBytes
