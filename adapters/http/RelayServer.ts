@@ -114,7 +114,10 @@ export class RelayServer extends Context.Service<
 
         const answerProbe = (url: string, response: ServerResponse) =>
           Effect.map(probe(url, ready), ({ status, body }) => {
-            response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body))
+            const text = JSON.stringify(body)
+            response
+              .writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) })
+              .end(text)
           })
 
         const probe = Effect.fnUntraced(function* (url: string, isReady: boolean) {

@@ -1,0 +1,206 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
+import * as MeterStoreMemory from "../../../adapters/memory/MeterStoreMemory.ts"
+import { ChainUnavailable } from "../../../domain/ports/Blocks.ts"
+import { MeterStore, MeterUnavailable } from "../../../domain/ports/MeterStore.ts"
+import { SessionId, SupplierAddress } from "../../../domain/protocol/Identifiers.ts"
+import { RelayMeter, type Reservation } from "../../../domain/relay/RelayMeter.ts"
+import { SessionDirectory, type SessionFacts } from "../../../domain/relay/SessionDirectory.ts"
+
+const SUPPLIER = "pokt1supplier"
+
+const facts = (session: string, upokt = 10n, relays = 1): SessionFacts => ({
+  header: {
+    applicationAddress: "pokt1application",
+    serviceId: "svc",
+    sessionId: session,
+    sessionStartBlockHeight: 1n,
+    sessionEndBlockHeight: 6n
+  },
+  suppliers: new Set([SUPPLIER]),
+  graceEnd: 7n,
+  computeUnitsPerRelay: 1n,
+  target: new Uint8Array(32),
+  unit: { upokt, relays }
+})
+
+/** The chain's side of a meter: a share that a test may change, or that cannot be read. */
+const directory = (state: { share: bigint | undefined }) =>
+  Layer.mock(SessionDirectory, {
+    peek: () => undefined,
+    share: () =>
+      Effect.suspend(() =>
+        state.share === undefined
+          ? Effect.fail(new ChainUnavailable({ operation: "share", cause: new Error("away") }))
+          : Effect.succeed({ stake: 0n, share: state.share })
+      )
+  })
+
+/** `replicas` meters over one store. */
+const meters = (replicas: number, state: { share: bigint | undefined }, store = MeterStoreMemory.layer) =>
+  Effect.gen(function* () {
+    const stores = yield* Layer.build(Layer.provideMerge(store, MemoryStores.layer))
+    const all = yield* Effect.forEach(Array.from({ length: replicas }), () =>
+      Effect.map(
+        Layer.build(
+          RelayMeter.layer.pipe(Layer.provide(directory(state)), Layer.provide(Layer.succeedContext(stores)))
+        ),
+        (context) => Effect.provide(RelayMeter, context)
+      ).pipe(Effect.flatten)
+    )
+    const consumed = (session: string) =>
+      Effect.flatMap(MeterStore, (meter) =>
+        meter.consumed({ session: SessionId.make(session), supplier: SupplierAddress.make(SUPPLIER) })
+      ).pipe(Effect.provide(stores))
+    return { all, consumed }
+  })
+
+const Step = Schema.Struct({
+  replica: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 })),
+  session: Schema.Literals(["s", "t"]),
+  /** Whether the relay is answered, and how long that takes in milliseconds. */
+  answered: Schema.Boolean,
+  takes: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 }))
+})
+
+describe("the meter", () => {
+  it.effect.prop(
+    "charges exactly the answered relays, and never more than the share, with replicas and concurrency",
+    {
+      steps: Schema.Array(Step).check(Schema.isMaxLength(120)),
+      share: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 700 })),
+      unit: Schema.Literals([1, 7])
+    },
+    ({ share, steps, unit }) =>
+      Effect.gen(function* () {
+        const { all, consumed } = yield* meters(3, { share: BigInt(share) })
+        const answered = { s: 0, t: 0 }
+        const serving = yield* Effect.forkChild(
+          Effect.forEach(
+            steps,
+            (step) =>
+              Effect.gen(function* () {
+                const meter = all[step.replica]!
+                const reservation = yield* meter.reserve(facts(step.session, 10n, unit), SUPPLIER)
+                if (reservation === undefined) return
+                yield* Effect.sleep(step.takes)
+                if (!step.answered) return reservation.release()
+                reservation.keep()
+                answered[step.session]++
+              }),
+            { concurrency: 16, discard: true }
+          )
+        )
+        for (let i = 0; i < 100 && serving.pollUnsafe() === undefined; i++) {
+          yield* TestClock.adjust(20)
+          for (const session of ["s", "t"]) assert.isTrue((yield* consumed(session)) <= BigInt(share))
+        }
+        yield* Fiber.join(serving)
+        yield* Effect.forEach(all, (meter) => meter.drain)
+        for (const session of ["s", "t"] as const) {
+          const charged = yield* consumed(session)
+          // Exact for whole units; where a unit pays for several relays, each replica rounds up its last one.
+          const least = BigInt(Math.ceil(answered[session] / unit)) * 10n
+          const most = least + (unit === 1 ? 0n : 20n)
+          assert.isTrue(charged >= least && charged <= most, `${charged} for ${answered[session]}`)
+        }
+      }).pipe(Effect.scoped),
+    { arbitrary: { runs: 60, seed: 11 } }
+  )
+
+  it.effect("serves everything that the share pays for, in one replica", () =>
+    Effect.gen(function* () {
+      const { all, consumed } = yield* meters(1, { share: 1_009n })
+      let granted = 0
+      for (let i = 0; i < 150; i++) if ((yield* all[0]!.reserve(facts("s"), SUPPLIER)) !== undefined) granted++
+      assert.strictEqual(granted, 100)
+      assert.strictEqual(yield* consumed("s"), 1_000n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("asks a consumed share again after a second, and then follows a stake that grew", () =>
+    Effect.gen(function* () {
+      const state: { share: bigint | undefined } = { share: 10n }
+      const { all } = yield* meters(1, state)
+      assert.isDefined(yield* all[0]!.reserve(facts("s"), SUPPLIER))
+      assert.isUndefined(yield* all[0]!.reserve(facts("s"), SUPPLIER))
+      state.share = 20n
+      assert.isUndefined(yield* all[0]!.reserve(facts("s"), SUPPLIER))
+      yield* TestClock.adjust("1 second")
+      assert.isDefined(yield* all[0]!.reserve(facts("s"), SUPPLIER))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("goes on with the limit that it knew while the chain is away, and fails without one", () =>
+    Effect.gen(function* () {
+      const state: { share: bigint | undefined } = { share: 640n }
+      const { all } = yield* meters(1, state)
+      yield* all[0]!.reserve(facts("s"), SUPPLIER)
+      state.share = undefined
+      for (let i = 1; i < 64; i++) assert.isDefined(yield* all[0]!.reserve(facts("s"), SUPPLIER))
+      const failed = yield* Effect.flip(all[0]!.reserve(facts("t"), SUPPLIER))
+      assert.strictEqual(failed._tag, "ChainUnavailable")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("asks a store that is away once in a second, not once for each relay", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const away = Layer.mock(MeterStore, {
+        take: () =>
+          Effect.suspend(() => {
+            asked++
+            return Effect.andThen(
+              Effect.sleep(100),
+              Effect.fail(new MeterUnavailable({ operation: "take", cause: new Error("away") }))
+            )
+          })
+      })
+      const { all } = yield* meters(1, { share: 1_000n }, away)
+      const failures = yield* Effect.forkChild(
+        Effect.forEach(Array.from({ length: 50 }), () => Effect.flip(all[0]!.reserve(facts("s"), SUPPLIER)), {
+          concurrency: "unbounded"
+        })
+      )
+      yield* TestClock.adjust(100)
+      assert.strictEqual((yield* Fiber.join(failures)).length, 50)
+      assert.strictEqual(asked, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("gives back at the end of a session, what is released later too", () =>
+    Effect.gen(function* () {
+      const { all, consumed } = yield* meters(1, { share: 6_400n })
+      const meter = all[0]!
+      const kept: Array<Reservation> = []
+      for (let i = 0; i < 3; i++) kept.push((yield* meter.reserve(facts("s"), SUPPLIER))!)
+      assert.isTrue((yield* consumed("s")) > 30n)
+      yield* meter.settle(7n)
+      assert.isTrue((yield* consumed("s")) > 30n)
+      yield* meter.settle(8n)
+      assert.strictEqual(yield* consumed("s"), 30n)
+      kept[0]!.keep()
+      kept[1]!.release()
+      kept[2]!.keep()
+      yield* meter.settle(9n)
+      assert.strictEqual(yield* consumed("s"), 20n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("charges relays that cost a fraction of a uPOKT", () =>
+    Effect.gen(function* () {
+      const { all, consumed } = yield* meters(1, { share: 3n })
+      let granted = 0
+      for (let i = 0; i < 50; i++) {
+        const reservation = yield* all[0]!.reserve(facts("s", 1n, 10), SUPPLIER)
+        if (reservation === undefined) continue
+        granted++
+        reservation.keep()
+      }
+      assert.strictEqual(granted, 30)
+      assert.strictEqual(yield* consumed("s"), 3n)
+    }).pipe(Effect.scoped)
+  )
+})
