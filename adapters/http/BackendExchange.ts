@@ -4,10 +4,11 @@ import { gunzip } from "node:zlib"
 import { Effect, Schema } from "effect"
 import { type Dispatcher, errors, type Pool } from "undici"
 import { type BackendAnswer, type HeaderLine, isGzip } from "../../domain/relay/BackendAnswer.ts"
+import type { Deadline } from "./Deadlines.ts"
 
 /** Why one exchange failed. `invalid`: HTTP cannot carry this request; nothing was sent and the backend is not to blame. */
 export class ExchangeFailed extends Schema.TaggedError<ExchangeFailed>()("ExchangeFailed", {
-  reason: Schema.Literals(["invalid", "unreachable", "too_large"]),
+  reason: Schema.Literals(["invalid", "unreachable", "too_large", "timeout"]),
   cause: Schema.Defect()
 }) {}
 
@@ -19,33 +20,56 @@ export interface ExchangeRequest {
   readonly body: Uint8Array
 }
 
-/** Sends and reads the whole answer of at most `maxBytes`; gzip that was not asked for is undone. */
+/** What bounds one exchange. */
+export interface ExchangeBounds {
+  /** Largest answer, inclusive. */
+  readonly maxBytes: number
+  /** Milliseconds of Effect's clock. */
+  readonly deadline: number
+  readonly deadlines: Set<Deadline>
+}
+
+/** Sends and reads the whole answer, within its bounds; gzip that was not asked for is undone. */
 export const exchange = (
   pool: Pool,
   request: ExchangeRequest,
-  maxBytes: number
+  bounds: ExchangeBounds
 ): Effect.Effect<BackendAnswer, ExchangeFailed> =>
-  Effect.flatMap(dispatch(pool, request, maxBytes), (answer) =>
-    isGzip(answer.rawHeaders) ? gunzipped(answer, maxBytes) : Effect.succeed(answer)
+  Effect.flatMap(dispatch(pool, request, bounds), (answer) =>
+    isGzip(answer.rawHeaders) ? gunzipped(answer, bounds.maxBytes) : Effect.succeed(answer)
   )
 
 const dispatch = (
   pool: Pool,
   request: ExchangeRequest,
-  maxBytes: number
+  { deadline, deadlines, maxBytes }: ExchangeBounds
 ): Effect.Effect<BackendAnswer, ExchangeFailed> =>
   Effect.callback<BackendAnswer, ExchangeFailed>((resume) => {
     let running: Dispatcher.DispatchController | undefined
     let cancelled = false
-    let tooLarge = false
+    /** Why it was aborted from here. */
+    let aborted: "too_large" | undefined
     let status = 0
     let rawHeaders: ReadonlyArray<HeaderLine> = []
     const chunks: Array<Buffer> = []
     let length = 0
     const refuseSize = (controller: Dispatcher.DispatchController) => {
-      tooLarge = true
+      aborted = "too_large"
       controller.abort(new Error("the answer is too large"))
     }
+    const cancel = () => {
+      cancelled = true
+      running?.abort(new Error("the relay was given up"))
+    }
+    const watched: Deadline = {
+      at: deadline,
+      expire: () => {
+        // At once: a connection that is still being made cannot be aborted.
+        resume(Effect.fail(new ExchangeFailed({ reason: "timeout", cause: new Error("no answer in time") })))
+        cancel()
+      }
+    }
+    deadlines.add(watched)
     pool.dispatch(
       {
         method: request.method, // any token is a method; undici refuses what is none
@@ -70,24 +94,21 @@ const dispatch = (
           else chunks.push(chunk)
         },
         onResponseEnd: () => {
+          deadlines.delete(watched)
           const [only] = chunks
           const body = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)
           resume(Effect.succeed({ status, rawHeaders, body, gunzipped: false }))
         },
-        onResponseError: (_, cause) =>
-          resume(
-            Effect.fail(
-              new ExchangeFailed({
-                reason: tooLarge ? "too_large" : isInvalid(cause) ? "invalid" : "unreachable",
-                cause
-              })
-            )
-          )
+        onResponseError: (_, cause) => {
+          deadlines.delete(watched)
+          const reason = aborted ?? (isInvalid(cause) ? "invalid" : "unreachable")
+          resume(Effect.fail(new ExchangeFailed({ reason, cause })))
+        }
       }
     )
     return Effect.sync(() => {
-      cancelled = true
-      running?.abort(new Error("the relay was given up"))
+      deadlines.delete(watched)
+      cancel()
     })
   })
 

@@ -18,6 +18,7 @@ import {
   noteSuccess,
   type Target
 } from "./BackendEndpoint.ts"
+import { watchDeadlines } from "./Deadlines.ts"
 import { exchange, type ExchangeFailed, type ExchangeRequest } from "./BackendExchange.ts"
 import { requestHeaders } from "./BackendHeaders.ts"
 import { type BackendMetrics, backendMetrics, type BackendOutcome } from "./BackendMetrics.ts"
@@ -52,6 +53,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
     Backends,
     Effect.gen(function* () {
       const metrics = yield* backendMetrics
+      const deadlines = yield* watchDeadlines
       const byKey = new Map<string, Backend>()
       for (const options of backends) {
         const targets = yield* Effect.forEach(options.endpoints, (endpoint) =>
@@ -65,10 +67,11 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
         Clock.clockWith((clock) => {
           const started = clock.currentTimeMillisUnsafe()
           noteAsked(target, started, options)
-          return Effect.onExit(exchange(target.pool, request, options.maxAnswerBytes), (exit) =>
+          const bounds = { maxBytes: options.maxAnswerBytes, deadline, deadlines }
+          return Effect.onExit(exchange(target.pool, request, bounds), (exit) =>
             Effect.suspend(() => {
               const now = clock.currentTimeMillisUnsafe()
-              const outcome = outcomeOf(exit, now >= deadline)
+              const outcome = outcomeOf(exit)
               if (outcome === undefined) return Effect.void
               const status = Exit.isSuccess(exit) ? exit.value.status : undefined
               metrics.asked(options.service, outcome, status, (now - started) / 1_000)
@@ -83,7 +86,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
         // A tunnel is no call, and undici would wait for one.
         if (method === "CONNECT") return yield* failed(request, "unsendable", {})
         const now = yield* Clock.currentTimeMillis
-        const deadline = now + Duration.toMillis(options.timeout) - CLOCK_STEP_MILLIS
+        const deadline = now + Duration.toMillis(options.timeout)
         let last: Result.Result<BackendAnswer, ExchangeFailed> | undefined
         const asked: Array<Target> = []
         for (let tries = 0; tries <= options.maxRetries; tries++) {
@@ -102,6 +105,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
           }
           const { reason, cause } = last.failure
           if (reason === "too_large") return yield* failed(request, reason, { limit: options.maxAnswerBytes })
+          if (reason === "timeout") return yield* failed(request, reason, {})
           if (reason === "invalid") return yield* failed(request, "unsendable", { cause })
         }
         if (last === undefined) return yield* failed(request, "unhealthy", {})
@@ -113,14 +117,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
       return Backends.of({
         forward: (request) => {
           const backend = byKey.get(keyOf(request.service, request.rpcType))
-          return backend === undefined
-            ? failed(request, "unhealthy", {})
-            : forward(request, backend).pipe(
-                Effect.timeoutOrElse({
-                  duration: backend.options.timeout,
-                  orElse: () => failed(request, "timeout", {})
-                })
-              )
+          return backend === undefined ? failed(request, "unhealthy", {}) : forward(request, backend)
         },
         isHealthy: (service, rpcType) =>
           Effect.map(Clock.currentTimeMillis, (now) => {
@@ -152,22 +149,18 @@ const acquireTarget = (endpoint: BackendEndpoint, options: BackendOptions, metri
     ({ pool }) => Effect.promise(() => pool.destroy())
   )
 
-/** Timers and clock may differ by this much. */
-const CLOCK_STEP_MILLIS = 1
-
-/**
- * An interruption is the service's time running out, or the caller's leaving, which says nothing about the endpoint.
- * None: the request could not be sent to anybody.
- */
-const outcomeOf = (exit: Exit.Exit<BackendAnswer, ExchangeFailed>, isLate: boolean): BackendOutcome | undefined => {
+/** An interruption is the caller's leaving: it says nothing about the endpoint. None: the request suits no endpoint. */
+const outcomeOf = (exit: Exit.Exit<BackendAnswer, ExchangeFailed>): BackendOutcome | undefined => {
   if (Exit.isSuccess(exit)) return exit.value.status < 500 ? "success" : "backend_5xx"
   const [reason] = exit.cause.reasons
-  if (reason?._tag !== "Fail") return isLate ? "backend_timeout" : "client_disconnected"
+  if (reason?._tag !== "Fail") return "client_disconnected"
   switch (reason.error.reason) {
     case "invalid":
       return undefined
     case "too_large":
       return "backend_too_large"
+    case "timeout":
+      return "backend_timeout"
     default:
       return "backend_network_error"
   }

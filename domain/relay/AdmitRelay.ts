@@ -49,13 +49,15 @@ export interface PlausibleRelay {
   readonly rpcType: RpcType
   readonly call: HttpRequestPayload
   readonly peer: string
+  /** Height at which it arrived. */
+  readonly arrivalHeight: bigint
+  /** Facts of its session, if they are kept. */
+  readonly kept: SessionFacts | undefined
 }
 
 /** A request that will be served unless its share is consumed or its backend fails. */
 export interface AdmittedRelay extends PlausibleRelay {
   readonly facts: SessionFacts
-  /** Height at which it was admitted. */
-  readonly arrivalHeight: bigint
   /** Forgets that it was seen: it was not charged, so the same bytes may come again. */
   readonly forget: () => void
 }
@@ -99,8 +101,12 @@ export class AdmitRelay extends Context.Service<
           const request = decoded.success
           const { sessionHeader: header, supplierOperatorAddress } = request.meta
           if (header === undefined) return yield* refusePlain("unreadable", "session header is missing")
-          const valid = validateSessionHeader(header)
-          if (Result.isFailure(valid)) return yield* refusePlain("unreadable", valid.failure.message)
+          const kept = sessions.peek(header, yield* Clock.currentTimeMillis)
+          // A header of the chain's own is valid; checking its address again is dear.
+          if (kept === undefined || !isSameSessionHeader(header, kept.header)) {
+            const valid = validateSessionHeader(header)
+            if (Result.isFailure(valid)) return yield* refusePlain("unreadable", valid.failure.message)
+          }
           const supplier = supplierAddress(supplierOperatorAddress)
           if (Option.isNone(yield* keys.publicKey(supplier))) return yield* refusePlain("supplier_not_served", supplier)
           const refuse = refuserFor(header, supplier, false)
@@ -132,7 +138,9 @@ export class AdmitRelay extends Context.Service<
             service,
             rpcType: type,
             call: call.success,
-            peer
+            peer,
+            arrivalHeight: height,
+            kept
           }
         })
 
@@ -148,10 +156,9 @@ export class AdmitRelay extends Context.Service<
           if (header.sessionStartBlockHeight > height) {
             return yield* refuse("session_unknown", `starts at ${header.sessionStartBlockHeight}, height is ${height}`)
           }
-          const now = yield* Clock.currentTimeMillis
-          let facts = sessions.peek(header, now)
+          let facts = relay.kept
           if (facts === undefined) {
-            yield* spendLookup(relay, now)
+            yield* spendLookup(relay, yield* Clock.currentTimeMillis)
             facts = yield* sessions.facts(header)
           }
           if (!isSameSessionHeader(header, facts.header)) {
@@ -189,8 +196,7 @@ export class AdmitRelay extends Context.Service<
             yield* spendLookup(relay, now)
             ring = yield* rings.ring(application, end)
           }
-          if (isForeign(signature, ring)) ring = yield* rings.refreshed(application, end)
-          if (isForeign(signature, ring)) {
+          if (isForeign(signature, ring) && isForeign(signature, (ring = yield* rings.refreshed(application, end)))) {
             return yield* refuse(
               "ring_signature",
               `${signature.members.length} members, number ${firstStranger(signature, ring)} is not of ${application}`
@@ -206,7 +212,7 @@ export class AdmitRelay extends Context.Service<
         const verify = Effect.fnUntraced(
           function* (relay: PlausibleRelay) {
             const { header, supplier, signature } = relay
-            let { height } = yield* blocks.latest
+            let height = relay.arrivalHeight
             let message: Uint8Array | undefined
             if (header.sessionStartBlockHeight === height + 1n) {
               // Our view may lag by a block. Only callers that are verified make us wait for it.
@@ -229,6 +235,7 @@ export class AdmitRelay extends Context.Service<
               call: relay.call,
               peer: relay.peer,
               facts,
+              kept: facts,
               arrivalHeight: height,
               forget: () => seen.forget(header.sessionId, key)
             }

@@ -1,0 +1,30 @@
+/**
+ * Time bounds of many calls at the price of one timer: calls past their deadline are found by a look every few
+ * milliseconds. A fiber and a timer for each call cost more than the rest of a call's book-keeping.
+ */
+import { Clock, Duration, Effect, type Scope } from "effect"
+
+/** How late a call may be ended. */
+export const DEADLINE_STEP = Duration.millis(20)
+
+/** One call under way. */
+export interface Deadline {
+  /** Milliseconds of Effect's clock. */
+  readonly at: number
+  /** Ends the call. Called at most once. */
+  readonly expire: () => void
+}
+
+/** The calls under way; one leaves when it has ended. As many as there are calls. */
+export const watchDeadlines: Effect.Effect<Set<Deadline>, never, Scope.Scope> = Effect.gen(function* () {
+  const watched = new Set<Deadline>()
+  const look = Effect.map(Clock.currentTimeMillis, (now) => {
+    for (const deadline of watched) {
+      if (deadline.at > now) continue
+      watched.delete(deadline)
+      deadline.expire()
+    }
+  })
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(DEADLINE_STEP), look)))
+  return watched
+})
