@@ -65,6 +65,14 @@ export type Fault =
       readonly lead: number
       readonly effect: EffectOfFailure
     }
+  /** Every call of a port by the replica takes longer for a while: half of it before its effect, half after. */
+  | {
+      readonly _tag: "Slowness"
+      readonly port: string
+      readonly replica: string
+      readonly span: Span
+      readonly millis: number
+    }
   /** The replica's calls take effect only when the span is over, as after a long pause of its process. */
   | { readonly _tag: "Pause"; readonly replica: string; readonly span: Span }
   /** The lease of the supplier is gone from the store. */
@@ -251,6 +259,13 @@ const relayerMakers: ReadonlyArray<Maker> = [
     effect: effectOf(random)
   }),
   (random, targets) => ({
+    _tag: "Slowness",
+    port: random.pick(["ChainQuery", "RelayLog", "MeterStore"]),
+    replica: random.pick([...targets.relayers, "relayer-*"]),
+    span: trafficSpan(random, targets, 4),
+    millis: random.between(100, 2_000)
+  }),
+  (random, targets) => ({
     _tag: "Pause",
     replica: random.pick(targets.relayers),
     span: trafficSpan(random, targets, 3)
@@ -344,6 +359,21 @@ const minerMakers: ReadonlyArray<Maker> = [
     every: random.between(1, 3),
     span: spanOf(random, targets, 4),
     effect: effectOf(random)
+  }),
+  (random, targets) => ({
+    _tag: "Flaky",
+    replica: random.pick(targets.miners),
+    operation: "SupplierStore.commit",
+    every: random.between(1, 2),
+    span: spanOf(random, targets, 3),
+    effect: random.between(20, 4_000)
+  }),
+  (random, targets) => ({
+    _tag: "Slowness",
+    port: random.pick(["ChainQuery", "ChainTx", "SupplierStore"]),
+    replica: random.pick([...targets.miners, "miner-*"]),
+    span: spanOf(random, targets, 5),
+    millis: random.between(300, targets.blockMillis)
   }),
   (random, targets) => ({ _tag: "Pause", replica: random.pick(targets.miners), span: spanOf(random, targets, 4) }),
   (random, targets) => ({

@@ -30,6 +30,7 @@ export class Injection {
   readonly #triggers = new Map<string, Array<StepFault>>()
   readonly #outages: ReadonlyArray<FaultOf<"Outage">>
   readonly #flaky: ReadonlyArray<FaultOf<"Flaky">>
+  readonly #slowness: ReadonlyArray<FaultOf<"Slowness">>
   readonly #pauses: ReadonlyArray<FaultOf<"Pause">>
   readonly #redeliveries: ReadonlyArray<FaultOf<"SteadyRedelivery">>
   /** After this moment only the latency of every day remains. */
@@ -49,6 +50,7 @@ export class Injection {
     }
     this.#outages = faults.filter((fault) => fault._tag === "Outage")
     this.#flaky = faults.filter((fault) => fault._tag === "Flaky")
+    this.#slowness = faults.filter((fault) => fault._tag === "Slowness")
     this.#pauses = faults.filter((fault) => fault._tag === "Pause")
     this.#redeliveries = faults.filter((fault) => fault._tag === "SteadyRedelivery")
   }
@@ -72,6 +74,11 @@ export class Injection {
       else if (inSpan({ from: outage.span.from - outage.lead, millis: outage.lead }, now)) {
         directive = { ...directive, delayAfter: LEAD_DELAY_MILLIS }
       }
+    }
+    for (const slow of this.#slowness) {
+      if (!operation.startsWith(`${slow.port}.`) || !aims(slow.replica, replica) || !inSpan(slow.span, now)) continue
+      this.fired.add(slow)
+      directive = { ...directive, delayBefore: slow.millis / 2, delayAfter: slow.millis / 2 }
     }
     for (const flaky of this.#flaky) {
       if (flaky.replica !== replica || (flaky.operation !== "*" && flaky.operation !== operation)) continue

@@ -179,6 +179,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
       const directive = injection.directive(step, now())
       leases.begin(step)
       serving.begin(step)
+      if (step.operation === "RelayLog.append") seals.appending(step, step.args[0] as RelayLogEntry)
       if (step.operation === "ChainTx.broadcast") chainConduct.broadcast(step, step.args[0] as Uint8Array)
       if (
         step.operation.startsWith("MeterStore.") &&
