@@ -280,8 +280,8 @@ export class NodeArena {
   }
 
   /**
-   * Computes the digests of the first `count` of `slots`, inner nodes and extensions, each after its children, until it has
-   * spent `budget` hashes. Returns the hashes it took.
+   * Computes the digests of the first `count` of `slots`, inner nodes and extensions, each after its children, until it
+   * has spent `budget` hashes. Returns the hashes it took.
    */
   hashNodes(hash: InnerHash, slots: Uint32Array, count: number, budget: number): number {
     for (let i = 0; i < count; i++) this.#touch(slots[i] ?? EMPTY)

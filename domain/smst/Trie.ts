@@ -742,7 +742,7 @@ export class Trie {
     return arena.hasDigest(node)
   }
 
-  /** Lists nodes below `node` without digest from position `count` on, children first, up to `limit`; returns their number. */
+  /** Lists nodes without digest from position `count` on, children first, up to `limit`; returns their number. */
   #listUndigested(node: number, count: number, limit: number): number {
     const arena = this.#arena
     if (arena.hasDigest(node)) return count
