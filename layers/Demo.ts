@@ -47,7 +47,7 @@ export interface DemoOptions {
   /** Sessions at the same time: one for each application. */
   readonly sessions: number
   readonly suppliers: number
-  /** Makes the keys of all actors and the blocks' hashes. */
+  /** Makes the keys of all actors. */
   readonly seed: string
   /** Port of the relayer on the loopback interface; 0 takes a free one. */
   readonly port: number

@@ -27,10 +27,7 @@ export const demoCommand = Command.make(
     sessions: sessions.flag,
     suppliers: suppliers.flag,
     port: port.flag,
-    seed: Flag.String("seed").pipe(
-      Flag.withDefault("relaymill"),
-      Flag.withDescription("Makes all keys and block hashes")
-    ),
+    seed: Flag.String("seed").pipe(Flag.withDefault("relaymill"), Flag.withDescription("Makes the keys of all actors")),
     once: Flag.Boolean("once").pipe(
       Flag.withDefault(false),
       Flag.withDescription("End with the first settlement: exit 0, or 1 with the reason")
@@ -47,7 +44,9 @@ export const demoCommand = Command.make(
     }
     // Loaded here, so that help and version answer without it.
     const { runDemo } = yield* Effect.promise(() => import("../layers/Demo.ts"))
-    return yield* runDemo({ ...options, isColored: process.env["NO_COLOR"] === undefined }, process.stdout).pipe(
+    const isColored = (process.env["NO_COLOR"] ?? "") === ""
+    return yield* runDemo({ ...options, isColored }, process.stdout).pipe(
+      Effect.raceFirst(outputGone),
       Effect.catchTags({
         CannotListen: (cause) => Effect.fail(new StartRefused({ sentences: [cause.message] })),
         DemoFailed: ({ reason }) => Effect.fail(new RunFailed({ reason }))
@@ -55,3 +54,11 @@ export const demoCommand = Command.make(
     )
   })
 ).pipe(Command.withDescription("Run everything in one process with a simulated chain, no services needed"))
+
+/**
+ * Done when nobody reads the output any more (`relaymill demo | head`): the demo then drains as after Ctrl-C. The listener
+ * stays, since the drain still writes.
+ */
+const outputGone = Effect.callback<void>((resume) => {
+  process.stdout.on("error", () => resume(Effect.void))
+})

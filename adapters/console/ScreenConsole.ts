@@ -6,8 +6,9 @@ import { Effect, Layer, Logger } from "effect"
 import { picture, pulse } from "../../domain/demo/DemoProgress.ts"
 import { Screen } from "../../domain/demo/RunDemo.ts"
 
-/** Columns assumed where the terminal does not say. */
+/** Size assumed where the terminal does not say. */
 const DEFAULT_COLUMNS = 100
+const DEFAULT_ROWS = 24
 
 const CLEAR_BELOW = "\u001b[0J"
 const up = (rows: number) => (rows === 0 ? "" : `\u001b[${rows}A\r`)
@@ -16,6 +17,7 @@ const up = (rows: number) => (rows === 0 ? "" : `\u001b[${rows}A\r`)
 export interface Output {
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
   readonly write: (text: string) => unknown
 }
 
@@ -47,7 +49,10 @@ export const layer = (output: Output, options: { readonly isColored: boolean }) 
             return
           }
           // One column stays free: a full last column would wrap on some terminals and break the count of rows.
-          const lines = picture(progress, (output.columns ?? DEFAULT_COLUMNS) - 1)
+          const lines = picture(progress, {
+            columns: (output.columns ?? DEFAULT_COLUMNS) - 1,
+            rows: output.rows ?? DEFAULT_ROWS
+          })
           redraw(["", ...lines.map((line, row) => (row === 0 ? style("1", line) : line))], "")
         })
     })

@@ -109,22 +109,35 @@ export const tell = (state: SessionState, event: SessionEvent): string | undefin
   }
 }
 
-/** The picture: a headline and one row for each session. `width` cuts long rows. */
-export const picture = (progress: DemoProgress, width: number): ReadonlyArray<string> => {
+/** Rows of the picture that are no session: headline, relays, earnings, blank, heads, and one blank above. */
+const FIXED_ROWS = 6
+
+/**
+ * The picture: a headline and one row for each session, the newest as far as `rows` allows, so that all of it can be
+ * redrawn. `columns` cuts long rows.
+ */
+export const picture = (
+  progress: DemoProgress,
+  { columns, rows }: { readonly columns: number; readonly rows: number }
+): ReadonlyArray<string> => {
   const { gateway } = progress
+  const sessions = [...progress.sessions]
+  const room = Math.max(1, Math.min(SHOWN_SESSIONS, rows - FIXED_ROWS - 1))
+  const hidden = Math.max(0, sessions.length - room)
   return [
     `relaymill demo   ${progress.endpoint}   height ${progress.height}`,
     `relays  sent ${gateway.sent}   verified ${gateway.verified}   refused ${gateway.refused}   failed ${gateway.failed}`,
     `earned  ${pokt(progress.earned)} in ${progress.settled} settled sessions${progress.unpaid > 0 ? `, ${progress.unpaid} unpaid` : ""}`,
     "",
-    `${"session".padEnd(26)}${"blocks".padEnd(10)}${"relays".padStart(7)}${"units".padStart(12)}  state`,
-    ...Array.from(progress.sessions, ([key, state]) => {
+    `${"state".padEnd(24)}${"session".padEnd(26)}${"blocks".padEnd(10)}${"relays".padStart(7)}${"units".padStart(12)}`,
+    ...sessions.slice(hidden).map(([key, state]) => {
       const { header } = state
       const { count, sum } = progress.tallies.get(key) ?? state.accepted
       const blocks = `${header.sessionStartBlockHeight}–${header.sessionEndBlockHeight}`
-      return `${sessionName(state).padEnd(26)}${blocks.padEnd(10)}${String(count).padStart(7)}${String(sum).padStart(12)}  ${stateText(state)}`
-    })
-  ].map((line) => line.slice(0, width))
+      return `${stateText(state).padEnd(24)}${sessionName(state).padEnd(26)}${blocks.padEnd(10)}${String(count).padStart(7)}${String(sum).padStart(12)}`
+    }),
+    ...(hidden > 0 ? [`… and ${hidden} earlier`] : [])
+  ].map((line) => line.slice(0, columns))
 }
 
 /** One line for each block where no picture is drawn. */

@@ -106,6 +106,14 @@ describe("relaymill demo", () => {
     assert.notInclude(demo.output(), "not finished in time")
   })
 
+  it("drains and exits 0 when nobody reads its output any more", async () => {
+    const demo = startDemo("--port", "0", "--sessions", "1", "--suppliers", "1")
+    await demo.until(/height 1/)
+    demo.process.stdout?.destroy()
+    assert.strictEqual(await demo.exit, 0, demo.output())
+    assert.notMatch(demo.output(), /EPIPE|\n\s+at /)
+  })
+
   it("refuses a port in use with one sentence and exit 2", async () => {
     const server = createServer().listen(0, "127.0.0.1")
     await once(server, "listening")

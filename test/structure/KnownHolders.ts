@@ -119,7 +119,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     sessions: { bound: "sessions of one demo", metric: "none: the demo's screen" },
     tallies: { bound: "sessions of one demo", metric: "none: the demo's screen" }
   },
-  "domain/demo/RunDemo.ts": { seen: { bound: "sessions of one demo", metric: "none: the demo's screen" } },
+  "domain/demo/RunDemo.ts": { seen: { bound: "sessions that the store lists", metric: "none: the demo's screen" } },
   "domain/mining/IngestRelays.ts": {
     sessions: local("batchRelays"),
     poison: local("reasons of a closed set")
