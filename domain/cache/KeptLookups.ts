@@ -52,8 +52,11 @@ export const makeKeptLookups = <A, E>(
     const read = (key: string, now: number): Exit.Exit<A, E> | undefined => {
       const found = kept.get(key)
       if (found === undefined) return undefined
+      const isExpired = found.expiresAt <= now
+      // The order of use only matters when something may have to go.
+      if (!isExpired && kept.size * 2 <= options.capacity) return found.exit
       kept.delete(key)
-      if (found.expiresAt <= now) return undefined
+      if (isExpired) return undefined
       kept.set(key, found)
       return found.exit
     }

@@ -85,7 +85,7 @@ export class AdmitRelay extends Context.Service<
         const rings = yield* RingDirectory
         const policy = yield* RelayPolicyRef
         const { step } = yield* StepTracer
-        const seen = new SeenRequests({ perSession: policy.seenPerSession, total: policy.seenTotal }, sha256)
+        const seen = new SeenRequests({ perSession: policy.seenPerSession, total: policy.seenTotal })
         const lookups = new PeerBudget(policy.lookupBurst, policy.lookupsPerSecond)
         yield* fillGauge("ha_relayer_seen_requests", "Relay requests remembered against replay", () => seen.size)
         yield* fillGauge(

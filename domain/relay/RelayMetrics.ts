@@ -20,10 +20,16 @@ export interface RelayLabels {
 
 export const UNREAD: RelayLabels = { service: "unknown", rpcType: "unknown" }
 
-export interface RelayMetrics {
-  readonly received: (labels: RelayLabels, bodyBytes: number) => void
+/** Relays of one service over one transport. */
+export interface KindMetrics {
+  readonly received: (bodyBytes: number) => void
   /** `status` is the backend's, `seconds` from the first step to the last. */
-  readonly served: (labels: RelayLabels, status: number, seconds: number, bodyBytes: number) => void
+  readonly served: (status: number, seconds: number, bodyBytes: number) => void
+}
+
+export interface RelayMetrics {
+  /** One value for each pair of labels: ask once, keep it. */
+  readonly kind: (labels: RelayLabels) => KindMetrics
   readonly rejected: (labels: RelayLabels, reason: RefusalCause) => void
   /** A verified answer that met the difficulty and is recorded, or did not meet it. */
   readonly mined: (service: string, met: boolean) => void
@@ -78,14 +84,26 @@ export const relayMetrics: Effect.Effect<RelayMetrics> = Effect.map(Effect.conte
     "rpc_type"
   ])
   return {
-    received: ({ service, rpcType }, bodyBytes) => {
-      received(service, rpcType).updateUnsafe(1, context)
-      requestBytes(service, rpcType).updateUnsafe(bodyBytes, context)
-    },
-    served: ({ service, rpcType }, status, elapsed, bodyBytes) => {
-      served(service, rpcType, String(status)).updateUnsafe(1, context)
-      seconds(service, rpcType).updateUnsafe(elapsed, context)
-      responseBytes(service, rpcType).updateUnsafe(bodyBytes, context)
+    kind: ({ service, rpcType }) => {
+      const [relays, bodies] = [received(service, rpcType), requestBytes(service, rpcType)]
+      const [latencies, answers] = [seconds(service, rpcType), responseBytes(service, rpcType)]
+      const byStatus = new Map<number, Metric.Counter<number>>()
+      const servedWith = (status: number) => {
+        const known = byStatus.get(status) ?? served(service, rpcType, String(status))
+        byStatus.set(status, known)
+        return known
+      }
+      return {
+        received: (bodyBytes) => {
+          relays.updateUnsafe(1, context)
+          bodies.updateUnsafe(bodyBytes, context)
+        },
+        served: (status, elapsed, bodyBytes) => {
+          servedWith(status).updateUnsafe(1, context)
+          latencies.updateUnsafe(elapsed, context)
+          answers.updateUnsafe(bodyBytes, context)
+        }
+      }
     },
     rejected: ({ service, rpcType }, reason) => {
       rejected(service, rpcType, reason).updateUnsafe(1, context)
@@ -103,7 +121,7 @@ export const series =
   (name: string, description: string, labels: ReadonlyArray<string>) => {
     const known = new Map<string, M>()
     return (...values: ReadonlyArray<string>): M => {
-      const key = values.join("|")
+      const key = values.length === 1 ? (values[0] ?? "") : values.join("|")
       let found = known.get(key)
       if (found === undefined) {
         found = make(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ""])), name, description)

@@ -79,6 +79,16 @@ export class ServeRelay extends Context.Service<
         yield* fillGauge("ha_relayer_relays_in_flight", "Relays being served now", () => inFlight)
         yield* fillGauge("ha_relayer_refusal_peers", "Peers whose signed refusals are counted", () => budget.size)
 
+        /** Metrics of each offered service and transport. */
+        const kinds = new Map(
+          Array.from(policy.services.values(), ({ id, rpcTypes }) => [
+            id,
+            new Map(Array.from(rpcTypes, (rpcType) => [rpcType, metrics.kind({ service: id, rpcType })]))
+          ])
+        )
+        const kindOf = ({ rpcType, service }: PlausibleRelay) =>
+          kinds.get(service.id)?.get(rpcType) ?? metrics.kind({ service: service.id, rpcType })
+
         const verifyAndComplete = (relay: PlausibleRelay, headers: RelayCall["headers"]) => {
           const backend = completion.call(relay, headers)
           return relay.service.validation === "optimistic"
@@ -89,8 +99,8 @@ export class ServeRelay extends Context.Service<
         const answer = Effect.fnUntraced(function* (call: RelayCall, started: bigint, clock: Clock.Clock) {
           const relay = yield* admit.read(call)
           if (enabled) yield* note(() => ({ attributes: sessionAttributes(relay.header, relay.supplier) }))
-          const labels: RelayLabels = { service: relay.service.id, rpcType: relay.rpcType }
-          metrics.received(labels, call.body.length)
+          const kind = kindOf(relay)
+          kind.received(call.body.length)
           const refuse = refuserFor(relay.header, relay.supplier, false)
           if (inFlight > policy.maxInFlight) return yield* refuse("at_limit", `${inFlight} relays in flight`)
           const done = yield* Effect.catchCauseIf(verifyAndComplete(relay, call.headers), isDefect, (cause) =>
@@ -98,7 +108,7 @@ export class ServeRelay extends Context.Service<
             Effect.andThen(Effect.logError("relay failed by a defect", cause), refuse("defect", "see the log"))
           )
           const seconds = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e9
-          metrics.served(labels, done.status, seconds, done.body.length)
+          kind.served(done.status, seconds, done.body.length)
           return { status: 200, contentType: PROTOBUF, body: done.body, refusal: undefined }
         })
 

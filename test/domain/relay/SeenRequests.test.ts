@@ -7,7 +7,7 @@ import { decode } from "../../../domain/ring/RingSignature.ts"
 import { textToBytes } from "../../../domain/wire/ByteText.ts"
 import * as World from "../../support/ServingWorld.ts"
 
-const bounded = (perSession = 1_000, total = 10_000) => new SeenRequests({ perSession, total }, nodeSha256)
+const bounded = (perSession = 1_000, total = 10_000) => new SeenRequests({ perSession, total })
 const hashOf = (text: string) => nodeSha256(textToBytes(text))
 
 const header = {
