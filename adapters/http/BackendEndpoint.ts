@@ -4,6 +4,7 @@
  */
 import { Duration, type Redacted } from "effect"
 import type { Pool } from "undici"
+import { makeRequestTarget } from "./BackendUrl.ts"
 
 /** One endpoint of a backend as configured. */
 export interface BackendEndpoint {
@@ -31,6 +32,8 @@ export interface Target {
   readonly name: string
   readonly endpoint: BackendEndpoint
   readonly pool: Pool
+  /** Path and query for a signed URL. */
+  readonly pathOf: ReturnType<typeof makeRequestTarget>
   failures: number
   /** It is not asked before; 0 while it is up. */
   restsUntil: number
@@ -43,6 +46,7 @@ export const makeTarget = (endpoint: BackendEndpoint, pool: Pool): Target => ({
   name: endpoint.name ?? endpoint.url.host,
   endpoint,
   pool,
+  pathOf: makeRequestTarget(endpoint.url, endpoint.basePath),
   failures: 0,
   restsUntil: 0,
   downSince: undefined

@@ -50,3 +50,22 @@ const withQuery = (path: string, configured: string, signed: string): string => 
   const queries = [configured, signed].map((query) => query.replace(/^\?/, "")).filter((query) => query !== "")
   return queries.length === 0 ? path : `${path}?${queries.join("&")}`
 }
+
+/** `requestTarget` of one endpoint; gateways sign few different URLs, so the latest results are kept. */
+export const makeRequestTarget = (endpoint: URL, basePath: string | undefined) => {
+  const kept = new Map<string, Result.Result<string, UnusableUrl>>()
+  return (signedUrl: string): Result.Result<string, UnusableUrl> => {
+    const known = kept.get(signedUrl)
+    if (known !== undefined) return known
+    const target = requestTarget(endpoint, basePath, signedUrl)
+    if (signedUrl.length <= KEPT_LENGTH) {
+      if (kept.size >= KEPT_TARGETS) kept.clear()
+      kept.set(signedUrl, target)
+    }
+    return target
+  }
+}
+
+/** Targets kept for each endpoint, of URLs up to this length: about 300 KB at most. */
+const KEPT_TARGETS = 256
+const KEPT_LENGTH = 256

@@ -22,7 +22,6 @@ import { watchDeadlines } from "./Deadlines.ts"
 import { exchange, type ExchangeFailed, type ExchangeRequest } from "./BackendExchange.ts"
 import { requestHeaders } from "./BackendHeaders.ts"
 import { type BackendMetrics, backendMetrics, type BackendOutcome } from "./BackendMetrics.ts"
-import { requestTarget } from "./BackendUrl.ts"
 
 /** The endpoints that answer one service over one transport. */
 export interface BackendOptions extends BreakerOptions {
@@ -94,7 +93,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
           const target = chooseTarget(targets, start, now, asked)
           if (target === undefined) break
           asked.push(target)
-          const path = requestTarget(target.endpoint.url, target.endpoint.basePath, toUtf8(request.payload.url))
+          const path = target.pathOf(toUtf8(request.payload.url))
           if (Result.isFailure(path)) return yield* failed(request, "unsendable", { cause: path.failure })
           const { body } = request.payload
           const headers = requestHeaders(request, target.endpoint)

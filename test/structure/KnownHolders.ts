@@ -49,6 +49,12 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     chunks: local("maxAnswerBytes of one backend's answer")
   },
   "adapters/http/BackendHeaders.ts": { lines: local("headers of one request") },
+  "adapters/http/BackendUrl.ts": {
+    kept: { bound: "KEPT_TARGETS of KEPT_LENGTH for each endpoint", metric: "none: small and fixed for each endpoint" }
+  },
+  "adapters/http/Deadlines.ts": {
+    watched: { bound: "calls to backends under way: relays in flight", metric: IN_FLIGHT }
+  },
   "adapters/http/BackendsHttp.ts": {
     byKey: { bound: "backends of the configuration", metric: "none: fixed when built" }
   },
@@ -140,12 +146,13 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "domain/relay/PoktHttp.ts": { headers: local("headers of one message; its bytes are bounded") },
   "domain/relay/RelayMeter.ts": {
     held: {
-      bound: "sessions that are served; given back after their grace",
+      bound: "sessions that are served, given back after their grace; ALLOWANCE_CAPACITY",
       metric: "ha_relayer_relay_meter_sessions_active"
     }
   },
   "domain/relay/RelayMetrics.ts": {
-    known: { bound: "combinations of closed label sets", metric: "none: the series themselves" }
+    known: { bound: "combinations of closed label sets", metric: "none: the series themselves" },
+    byStatus: { bound: "HTTP statuses", metric: "none: the series themselves" }
   },
   "domain/relay/RelayPolicy.ts": { services: empty, factors: empty },
   "domain/relay/RingDirectory.ts": {
