@@ -141,5 +141,8 @@ const gunzipped = (answer: BackendAnswer, maxBytes: number): Effect.Effect<Backe
     catch: (cause) => new ExchangeFailed({ reason: "too_large", cause })
   }).pipe(
     Effect.map((body) => ({ ...answer, body, gunzipped: true })),
-    Effect.catch((failed) => (failed.cause instanceof RangeError ? Effect.fail(failed) : Effect.succeed(answer)))
+    Effect.catchIf(
+      ({ cause }) => !(cause instanceof RangeError),
+      () => Effect.succeed(answer)
+    )
   )

@@ -44,7 +44,7 @@ export interface RelayServerOptions {
 /** The address cannot be listened on. */
 export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", {
   host: Schema.String,
-  port: Schema.Number,
+  port: Schema.Finite,
   code: Schema.String
 }) {
   override get message(): string {

@@ -58,7 +58,7 @@ export class RelayRefused extends Schema.TaggedError<RelayRefused>()("RelayRefus
   reason: Schema.Literals(Object.keys(refusals) as [RefusalCause, ...Array<RefusalCause>]), // keys of a literal table
   detail: Schema.String,
   /** Bytes, for the causes about size. */
-  limit: Schema.optionalKey(Schema.Number),
+  limit: Schema.optionalKey(Schema.Finite),
   /** Absent while the request could not be read as far as that. */
   signer: Schema.optionalKey(Schema.declare((value: unknown): value is RefusalSigner => typeof value === "object")),
   /** Whether the ring signature was verified before: such refusals are signed without a bound. */
