@@ -7,13 +7,13 @@ import { SessionLedger } from "../mining/SessionLedger.ts"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import type { Block } from "../ports/Blocks.ts"
 import { ChainTx, type IncludedTx, type TxRefused } from "../ports/ChainTx.ts"
-import { SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
+import type { TxIntent } from "../ports/SupplierStore.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { isPastTimeout, rememberTimeout } from "../tx/TxTimeout.ts"
-import { deliverIntent, noteRefusal } from "./SendBatch.ts"
+import { deliverIntent, dropIntent, noteRefusal } from "./SendBatch.ts"
 import { SubmissionMemory } from "./SubmissionMemory.ts"
 import { isDue, isolated, type Submission } from "./Submission.ts"
 
@@ -83,10 +83,7 @@ const followIntent = Effect.fnUntraced(function* (
 ) {
   const { lease } = yield* SessionLedger
   const memory = yield* SubmissionMemory
-  const drop = Effect.andThen(
-    SupplierStore.use((store) => store.dropIntent(lease, intent.txHash)),
-    Effect.sync(() => memory.sentAt.delete(intent.txHash))
-  )
+  const drop = dropIntent(intent)
   memory.timeouts = rememberTimeout(memory.timeouts, lease.supplier, intent.timeoutUnixNano)
   if (due.length === 0) return yield* Effect.as(drop, false)
   if (memory.sentAt.get(intent.txHash) === block.height) return true
@@ -103,7 +100,9 @@ const followIntent = Effect.fnUntraced(function* (
       return yield* deliverIntent(submission, intent).pipe(
         Effect.as(true),
         resend(submission, intent),
-        Effect.catchTag("TxRefused", (refused) => Effect.as(blame(submission, due, intent, refused), false))
+        Effect.catchTag("TxRefused", (refused) =>
+          drop.pipe(Effect.andThen(blame(submission, due, intent, refused)), Effect.as(false))
+        )
       )
   }
 })

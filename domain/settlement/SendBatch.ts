@@ -11,14 +11,14 @@ import { type Block, Blocks } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import { ChainTx, TxRefused } from "../ports/ChainTx.ts"
 import { KeyNotHeld, SupplierKeys } from "../ports/SupplierKeys.ts"
-import { type IntentRefused, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
+import { type IntentRefused, type StoreUnavailable, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
 import { feeAmount, gasLimit } from "../tx/TxFee.ts"
 import { remainingWindow, reserveTimeout } from "../tx/TxTimeout.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { assembleTx, prepareTx, SIMULATION_FEE, type TxDraft, type TxFee } from "../tx/UnorderedTx.ts"
 import { type Batch, bisect, type Outgoing } from "./ClaimBatch.ts"
-import { noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
+import { countFailedStep, noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
 import { type Submission, submitCommand } from "./Submission.ts"
 import type { SendMode } from "./SubmissionTiming.ts"
 
@@ -41,11 +41,19 @@ export const sendBatch: (
     Effect.flatMap((intent) =>
       Effect.andThen(
         SupplierStore.use((store) => SessionLedger.use(({ lease }) => store.saveIntent(lease, intent))),
-        deliverIntent(submission, intent)
+        deliverIntent(submission, intent).pipe(Effect.tapErrorTag("TxRefused", () => dropIntent(intent)))
       )
     ),
     Effect.catchTag("TxRefused", (refused) => answerRefusal(submission, batch, block, mode, refused))
   )
+})
+
+/** Forgets a transaction whose fate is known. */
+export const dropIntent = Effect.fnUntraced(function* ({ txHash }: Pick<TxIntent, "txHash">) {
+  const { lease } = yield* SessionLedger
+  const memory = yield* SubmissionMemory
+  yield* SupplierStore.use((store) => store.dropIntent(lease, txHash))
+  memory.sentAt.delete(txHash)
 })
 
 /** A transaction of the batch, not stored yet. */
@@ -124,7 +132,8 @@ const FUNDS_CODES: ReadonlySet<number> = new Set([5, 9])
 /**
  * Records the transaction for its sessions and broadcasts its stored bytes. Idempotent: for a new intent, and again for
  * one whose answer was lost. A session that needs it no more does not stop the others; outside of the window nothing is
- * sent. Fails with the refusal, after which the intent is dropped.
+ * sent. What no node has taken for certain counts as a failed step, so that the bytes are sent again within the block.
+ * Fails with the refusal, after which the caller drops the intent.
  */
 export const deliverIntent = Effect.fnUntraced(function* (
   submission: Pick<Submission, "kind" | "window">,
@@ -152,16 +161,16 @@ export const deliverIntent = Effect.fnUntraced(function* (
   const now = yield* blocks.latest
   if (!recorded.includes(true) || !canLandInWindow(submission.window, now.height)) return
   const memory = yield* SubmissionMemory
-  memory.sentAt.set(intent.txHash, now.height)
+  const noteSent = Effect.sync(() => memory.sentAt.set(intent.txHash, now.height))
   yield* tx.broadcast(intent.txBytes).pipe(
-    Effect.catchTag("TxRefused", (refused) =>
-      refused.reason === "known" || refused.reason === "retry"
-        ? Effect.void
-        : Effect.andThen(
-            SupplierStore.use((store) => store.dropIntent(ledger.lease, intent.txHash)),
-            Effect.fail(refused)
-          )
-    )
+    // Only what a node has taken is left alone until the next block.
+    Effect.andThen(noteSent),
+    Effect.catchTag("TxRefused", (refused): Effect.Effect<void, TxRefused, SubmissionMemory> => {
+      if (refused.reason === "known") return noteSent
+      return refused.reason === "retry"
+        ? Effect.andThen(Effect.logWarning("transaction is sent again", refused), countFailedStep)
+        : Effect.fail(refused)
+    })
   )
 })
 
@@ -221,8 +230,12 @@ const sign = Effect.fnUntraced(function* (draft: TxDraft, fee: TxFee) {
   return assembleTx(unsigned, signature)
 })
 
-type SendNeeds = Effect.Services<ReturnType<typeof signedIntent>> | Effect.Services<ReturnType<typeof deliverIntent>>
+type SendNeeds =
+  | SupplierStore
+  | Effect.Services<ReturnType<typeof signedIntent>>
+  | Effect.Services<ReturnType<typeof deliverIntent>>
 
 type SendFailed =
   | Exclude<Effect.Error<ReturnType<typeof signedIntent>> | Effect.Error<ReturnType<typeof deliverIntent>>, TxRefused>
   | IntentRefused
+  | StoreUnavailable

@@ -5,7 +5,7 @@ import type { LeaseLost } from "../ports/Leases.ts"
 import type { SessionCommand } from "../session/SessionDecider.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import type { HeightRange } from "../session/SessionWindow.ts"
-import { SubmissionMemory } from "./SubmissionMemory.ts"
+import { countFailedStep, type SubmissionMemory } from "./SubmissionMemory.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 
 export type SubmissionKind = "claim" | "proof"
@@ -60,7 +60,3 @@ export const isolated =
       Effect.catchDefect((defect) => Effect.andThen(Effect.logError("step has a defect", defect), countFailedStep)),
       Effect.annotateLogs({ step, ...annotations })
     )
-
-const countFailedStep = Effect.map(SubmissionMemory, (memory) => {
-  memory.failedSteps++
-})

@@ -31,7 +31,7 @@ export interface SubmissionRecords {
   /** Sessions whose message was refused: they go alone. */
   readonly alone: Set<SessionId>
   readonly marks: Map<SessionId, SealMark>
-  /** Height at which a transaction was last broadcast, by hash: it is sent once at each height. */
+  /** Height at which a node last took a transaction, by hash: it is sent once at each height. */
   readonly sentAt: Map<string, bigint>
   /** Steps of the present look that failed. */
   failedSteps: number
@@ -53,6 +53,11 @@ export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): Submiss
   sentAt: new Map(),
   failedSteps: 0,
   storeAwayAt: now
+})
+
+/** Counts a step that did not succeed: the look is repeated within the block. */
+export const countFailedStep = Effect.map(SubmissionMemory, (memory) => {
+  memory.failedSteps++
 })
 
 /** Notes why a session is stuck; `alone` keeps it from its neighbours. */

@@ -1,0 +1,90 @@
+/** Claims and proofs on their way through a node that fails in part: what is sent, how often, and what it costs. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
+import { SimNode } from "../../../adapters/simchain/SimNode.ts"
+import { startMiner } from "../../../domain/mining/Miner.ts"
+import { Blocks, ChainUnavailable } from "../../../domain/ports/Blocks.ts"
+import { ChainTx } from "../../../domain/ports/ChainTx.ts"
+import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
+import { decodeTx } from "../../../domain/tx/TxDecode.ts"
+import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf } from "./MinerWorld.ts"
+
+type Kind = "CreateClaim" | "SubmitProof"
+
+/** A broadcast as a node's client makes it. */
+interface Sent {
+  readonly kind: Kind
+  readonly hash: string
+  readonly height: bigint
+}
+
+/** The port with every broadcast noted; `before` runs first and may fail in the node's place. */
+const noted = (
+  sent: Array<Sent>,
+  before: (broadcast: Sent) => Effect.Effect<void, ChainUnavailable> = () => Effect.void
+) =>
+  Effect.gen(function* () {
+    const tx = yield* ChainTx
+    const blocks = yield* Blocks
+    return ChainTx.of({
+      ...tx,
+      broadcast: (bytes) =>
+        Effect.gen(function* () {
+          const { hash, messages } = Result.getOrThrow(decodeTx(bytes))
+          const { height } = yield* blocks.latest
+          const broadcast: Sent = { kind: messages[0]!._tag, hash, height }
+          sent.push(broadcast)
+          yield* before(broadcast)
+          yield* tx.broadcast(bytes)
+        })
+    })
+  })
+
+const unavailable = (operation: string) => new ChainUnavailable({ operation, cause: "reset" })
+
+const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
+
+describe("a broadcast that fails", () => {
+  for (const kind of ["CreateClaim", "SubmitProof"] as const) {
+    it.effect(`is repeated with the same bytes within its block: ${kind}`, () =>
+      Effect.gen(function* () {
+        const sent: Array<Sent> = []
+        let failures = 2
+        const flaky = yield* noted(sent, (broadcast) =>
+          broadcast.kind === kind && failures-- > 0 ? Effect.fail(unavailable("broadcast")) : Effect.void
+        )
+        yield* startMiner.pipe(Effect.provideService(ChainTx, flaky))
+        const header = yield* headerAt(1n)
+        yield* append(header, relaysOf(header, 5))
+        yield* runBlocks(18)
+        assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+        const [first] = sent.filter((broadcast) => broadcast.kind === kind)
+        assert.deepStrictEqual(
+          sent.filter((broadcast) => broadcast.kind === kind),
+          [first, first, first]
+        )
+      }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 1n, proofWindowCloseOffsetBlocks: 1n } } }))
+    )
+  }
+
+  it.effect("is repeated within its block when the node is not ready for it", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const node = yield* SimNode
+      yield* startMiner.pipe(Effect.provideService(ChainTx, yield* noted(sent)))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(6)
+      const full = { codespace: "sdk", code: 20, log: "" }
+      yield* node.setFaults({ ...noFaults, refusals: [full, full] })
+      yield* runBlocks(12)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      const [first] = sent
+      assert.deepStrictEqual(
+        sent.filter(({ kind }) => kind === "CreateClaim"),
+        [first, first, first]
+      )
+    }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 1n } } }))
+  )
+})
