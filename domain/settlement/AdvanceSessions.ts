@@ -15,7 +15,7 @@ import { liveBySessionEnd, refreshed, type SessionGroup } from "./SessionGroup.t
 import { sessionHeights } from "./SessionTerms.ts"
 import { settleGroup } from "./Settlement.ts"
 import { isolated } from "./Submission.ts"
-import { forgetOthers, SubmissionMemory } from "./SubmissionMemory.ts"
+import { countFailedStep, forgetOthers, SubmissionMemory } from "./SubmissionMemory.ts"
 import { submitClaims } from "./SubmitClaims.ts"
 import { requireProofs, submitProofs } from "./SubmitProofs.ts"
 
@@ -37,7 +37,7 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
   const look: Look = {
     block,
     backlog: yield* Effect.cached(store.backlog(lease)),
-    claims: yield* Effect.cached(readClaims),
+    claims: yield* Effect.cached(readClaims.pipe(Effect.tapError(claimsUnread))),
     intents: yield* Effect.cached(store.intents(lease.supplier))
   }
   let waiting = 0
@@ -58,9 +58,13 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
 interface Look {
   readonly block: Block
   readonly backlog: Effect.Effect<Backlog, StoreUnavailable>
-  readonly claims: Effect.Effect<ClaimsOnChain, ChainUnavailable, ChainQuery | SessionLedger>
+  readonly claims: Effect.Effect<ClaimsOnChain, ChainUnavailable, ChainQuery | SessionLedger | SubmissionMemory>
   readonly intents: Effect.Effect<ReadonlyArray<TxIntent>, StoreUnavailable>
 }
+
+/** Nothing is confirmed without them, so the look is repeated; what can be sent without them is sent. */
+const claimsUnread = (unavailable: ChainUnavailable) =>
+  Effect.andThen(Effect.logWarning("claims on chain are read again at the next look", unavailable), countFailedStep)
 
 /** From its sealed sessions on: what the chain shows, then what is due, in the order in which one leads to the other. */
 const advanceGroup = Effect.fnUntraced(function* (group: SessionGroup, look: Look) {
@@ -72,7 +76,7 @@ const advanceGroup = Effect.fnUntraced(function* (group: SessionGroup, look: Loo
   if (Option.isSome(claims)) yield* confirmGroup(group, claims.value, block)
   yield* submitClaims(yield* refreshed(group), claims, intents, block)
   if (Option.isSome(claims)) yield* requireProofs(yield* refreshed(group), claims.value, block)
-  yield* submitProofs(yield* refreshed(group), intents, block)
+  yield* submitProofs(yield* refreshed(group), claims, intents, block)
 })
 
 /** Drops transactions of sessions that have all ended, notes about them, and sessions past their retention. */

@@ -13,6 +13,7 @@ import type { SessionState } from "../session/SessionState.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { isPastTimeout, rememberTimeout } from "../tx/TxTimeout.ts"
+import type { ClaimsOnChain } from "./ClaimsOnChain.ts"
 import { deliverIntent, dropIntent, noteRefusal } from "./SendBatch.ts"
 import { SubmissionMemory } from "./SubmissionMemory.ts"
 import { isDue, isolated, type Submission } from "./Submission.ts"
@@ -25,20 +26,23 @@ export type IntentFate =
   | { readonly _tag: "GiveUp"; readonly refused?: TxRefused }
 
 /**
- * Decides at `block`. `included` is what the chain says about the hash now. A transaction that took effect while its
- * sessions do not show it is given up a block later: something else replaced it. One that is in no block is sent again at
- * each height, which a node that has it answers with "known", until block time has passed its time-out.
+ * Decides at `block`. `included` is what the chain says about the hash now, `claims` what it holds of the supplier's
+ * claims at this look, none when it did not say. A claim that took effect while the chain holds it no more is given up:
+ * another one replaced it. A proof that took effect is never given up: it was judged in its block, and the same root and
+ * path give the same bytes and verdict. One that is in no block is sent again at each height, which a node that has it
+ * answers with "known", until block time has passed its time-out.
  */
 export const intentFate = (
   intent: Pick<TxIntent, "timeoutUnixNano">,
   included: Option.Option<IncludedTx>,
-  window: Submission["window"],
+  { kind, window }: Pick<Submission, "kind" | "window">,
+  claims: Option.Option<ClaimsOnChain>,
   block: Block
 ): IntentFate => {
   if (Option.isSome(included)) {
     const { height, refusal } = included.value
     if (Option.isSome(refusal)) return { _tag: "GiveUp", refused: refusal.value }
-    return block.height > height ? { _tag: "GiveUp" } : { _tag: "Wait" }
+    return kind === "claim" && Option.isSome(claims) && block.height > height ? { _tag: "GiveUp" } : { _tag: "Wait" }
   }
   if (isPastTimeout(intent.timeoutUnixNano, block.timeUnixNano)) return { _tag: "GiveUp" }
   return canLandInWindow(window, block.height) ? { _tag: "Resend" } : { _tag: "Wait" }
@@ -52,6 +56,7 @@ export const followIntents = Effect.fnUntraced(function* (
   submission: Submission,
   intents: ReadonlyArray<TxIntent>,
   states: ReadonlyMap<SessionId, SessionState>,
+  claims: Option.Option<ClaimsOnChain>,
   block: Block
 ) {
   const covered = new Set<SessionId>()
@@ -62,7 +67,7 @@ export const followIntents = Effect.fnUntraced(function* (
       return state !== undefined && isDue(submission.kind, state)
     })
     for (const { session } of due) covered.add(session)
-    yield* followIntent(submission, intent, due, block).pipe(
+    yield* followIntent(submission, intent, due, claims, block).pipe(
       Effect.tap((isAlive) =>
         Effect.sync(() => {
           if (!isAlive) for (const { session } of due) covered.delete(session)
@@ -79,6 +84,7 @@ const followIntent = Effect.fnUntraced(function* (
   submission: Submission,
   intent: TxIntent,
   due: TxIntent["sessions"],
+  claims: Option.Option<ClaimsOnChain>,
   block: Block
 ) {
   const { lease } = yield* SessionLedger
@@ -88,7 +94,7 @@ const followIntent = Effect.fnUntraced(function* (
   if (due.length === 0) return yield* Effect.as(drop, false)
   if (memory.sentAt.get(intent.txHash) === block.height) return true
   const included = yield* ChainTx.use((tx) => tx.find(intent.txHash))
-  const fate = intentFate(intent, included, submission.window, block)
+  const fate = intentFate(intent, included, submission, claims, block)
   switch (fate._tag) {
     case "Wait":
       return true

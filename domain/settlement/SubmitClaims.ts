@@ -33,7 +33,7 @@ export const submitClaims = Effect.fnUntraced(function* (
   const settings = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const submission: Submission = { kind: "claim", sessionEnd: group.sessionEnd, window: group.heights.claim }
-  const covered = yield* followIntents(submission, intents, statesOf(group), block)
+  const covered = yield* followIntents(submission, intents, statesOf(group), claims, block)
   const due = group.sessions.filter(({ state }) => isDue("claim", state))
   if (isWindowPast(submission.window, block.height)) {
     // Only what the chain says after the window tells a missed claim from one that just was not seen yet.

@@ -86,16 +86,17 @@ const requireProof = Effect.fnUntraced(function* (
   yield* SessionLedger.use((ledger) => ledger.record(session, command))
 })
 
-/** One look at the proofs of a group. */
+/** One look at the proofs of a group. `claims` is none when the chain did not answer. */
 export const submitProofs = Effect.fnUntraced(function* (
   group: SessionGroup,
+  claims: Option.Option<ClaimsOnChain>,
   intents: ReadonlyArray<TxIntent>,
   block: Block
 ) {
   const settings = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const submission: Submission = { kind: "proof", sessionEnd: group.sessionEnd, window: group.heights.proof }
-  const covered = yield* followIntents(submission, intents, statesOf(group), block)
+  const covered = yield* followIntents(submission, intents, statesOf(group), claims, block)
   const mode = sendMode(submission.window, block.height, settings.submission.fixedGasPerMessage !== undefined)
   if (mode === "early" || mode === "closed") return
   const due = group.sessions.filter(({ session, state }) => isDue("proof", state) && !covered.has(session))

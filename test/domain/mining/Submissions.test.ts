@@ -5,7 +5,8 @@ import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
 import { Blocks, ChainUnavailable } from "../../../domain/ports/Blocks.ts"
-import { ChainTx } from "../../../domain/ports/ChainTx.ts"
+import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
+import { ChainTx, type TxRefused } from "../../../domain/ports/ChainTx.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
 import { decodeTx } from "../../../domain/tx/TxDecode.ts"
 import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf } from "./MinerWorld.ts"
@@ -22,7 +23,7 @@ interface Sent {
 /** The port with every broadcast noted; `before` runs first and may fail in the node's place. */
 const noted = (
   sent: Array<Sent>,
-  before: (broadcast: Sent) => Effect.Effect<void, ChainUnavailable> = () => Effect.void
+  before: (broadcast: Sent) => Effect.Effect<void, ChainUnavailable | TxRefused> = () => Effect.void
 ) =>
   Effect.gen(function* () {
     const tx = yield* ChainTx
@@ -44,6 +45,9 @@ const noted = (
 const unavailable = (operation: string) => new ChainUnavailable({ operation, cause: "reset" })
 
 const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
+
+const hashesOf = (sent: ReadonlyArray<Sent>, kind: Kind) =>
+  new Set(sent.filter((broadcast) => broadcast.kind === kind).map(({ hash }) => hash))
 
 describe("a broadcast that fails", () => {
   for (const kind of ["CreateClaim", "SubmitProof"] as const) {
@@ -87,4 +91,36 @@ describe("a broadcast that fails", () => {
       )
     }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 1n } } }))
   )
+})
+
+describe("a transaction that took effect", () => {
+  for (const kind of ["CreateClaim", "SubmitProof"] as const) {
+    it.effect(`is not built again while the claims on chain cannot be read: ${kind}`, () =>
+      Effect.gen(function* () {
+        const blocks = yield* Blocks
+        const chain = yield* ChainQuery
+        const sent: Array<Sent> = []
+        const isAway = (height: bigint) => {
+          const first = sent.find((broadcast) => broadcast.kind === kind)
+          return first !== undefined && height > first.height && height <= first.height + 2n
+        }
+        const blind = ChainQuery.of({
+          ...chain,
+          claims: (of) =>
+            Effect.flatMap(blocks.latest, ({ height }) =>
+              isAway(height) ? Effect.fail(unavailable("claims")) : chain.claims(of)
+            )
+        })
+        yield* startMiner.pipe(
+          Effect.provideService(ChainTx, yield* noted(sent)),
+          Effect.provideService(ChainQuery, blind)
+        )
+        const header = yield* headerAt(1n)
+        yield* append(header, relaysOf(header, 5))
+        yield* runBlocks(24)
+        assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+        assert.strictEqual(hashesOf(sent, kind).size, 1)
+      }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 4n, proofWindowCloseOffsetBlocks: 6n } } }))
+    )
+  }
 })

@@ -21,8 +21,11 @@ const included = (height: bigint, refusal?: TxRefused): Option.Option<IncludedTx
 const refused = new TxRefused({ reason: "message", codespace: "undefined", code: 1, log: "", messageIndex: 0 })
 
 describe("the fate of a transaction", () => {
+  const claim = { kind: "claim", window } as const
+  const proof = { kind: "proof", window } as const
+  const read = Option.some(new Map())
   const fate = (inclusion: Option.Option<IncludedTx>, height: bigint, seconds = 0n) =>
-    intentFate(intent, inclusion, window, blockAt(height, seconds))._tag
+    intentFate(intent, inclusion, claim, read, blockAt(height, seconds))._tag
 
   it("is to be sent again while it is in no block and can still land", () => {
     assert.strictEqual(fate(Option.none(), 13n), "Resend")
@@ -40,8 +43,16 @@ describe("the fate of a transaction", () => {
     assert.strictEqual(fate(included(14n), 15n), "GiveUp")
   })
 
+  it("is not over while nobody knows whether its effect is there", () => {
+    assert.strictEqual(intentFate(intent, included(14n), claim, Option.none(), blockAt(15n))._tag, "Wait")
+  })
+
+  it("of a proof is over with its block: the chain has judged it", () => {
+    assert.strictEqual(intentFate(intent, included(14n), proof, read, blockAt(15n))._tag, "Wait")
+  })
+
   it("is over when the block refused it", () => {
-    assert.deepStrictEqual(intentFate(intent, included(14n, refused), window, blockAt(14n)), {
+    assert.deepStrictEqual(intentFate(intent, included(14n, refused), proof, read, blockAt(14n)), {
       _tag: "GiveUp",
       refused
     })
