@@ -190,7 +190,7 @@ const stepOf = (
   return {
     replica: random.pick(replicas),
     operation,
-    nth: random.between(1, operation === "*" ? 400 : random.pick([2, 4, 12]))
+    nth: random.between(1, operation === "*" ? 400 : random.pick([2, 4, 12, 60]))
   }
 }
 
@@ -373,7 +373,7 @@ const minerMakers: ReadonlyArray<Maker> = [
     port: random.pick(["ChainQuery", "ChainTx", "SupplierStore"]),
     replica: random.pick([...targets.miners, "miner-*"]),
     span: spanOf(random, targets, 5),
-    millis: random.between(300, targets.blockMillis)
+    millis: random.between(300, 2 * targets.blockMillis)
   }),
   (random, targets) => ({ _tag: "Pause", replica: random.pick(targets.miners), span: spanOf(random, targets, 4) }),
   (random, targets) => ({

@@ -73,7 +73,7 @@ const run = (cwd: string, seeds: number): Promise<{ readonly code: number | null
     })
   })
 
-const { values } = parseArgs({ options: { seeds: { type: "string", default: "150" }, only: { type: "string" } } })
+const { values } = parseArgs({ options: { seeds: { type: "string", default: "300" }, only: { type: "string" } } })
 const seeds = Number(values.seeds)
 const queue = mutations.filter(({ name, file }) => `${name} ${file}`.includes(values.only ?? ""))
 const verdicts = new Map<Mutation, Verdict>()
