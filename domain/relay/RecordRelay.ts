@@ -2,16 +2,18 @@
  * Puts a mined relay where it cannot be lost: into the log, or into the spool when the log does not confirm in time.
  * Both may then hold it; the trie drops the double. The spool is replayed here too, announced before its first append.
  */
-import { Context, Duration, Effect, Exit, Fiber, Layer, Option, Semaphore } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Option, Schedule, Semaphore } from "effect"
 import { fillGauge } from "../observability/FillGauge.ts"
 import { RelayLog, type RelayLogEntry, type RelayLogFull, type RelayLogUnavailable } from "../ports/RelayLog.ts"
 import { RelaySpool, type SpoolFull } from "../ports/RelaySpool.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 
-/** Entries appended between two looks at the spool's lowest session. */
-const REPLAY_BATCH = 100
+/** Entries appended between two announcements: at the longest time of an append, 8 s of the 15 s that one lives. */
+const REPLAY_BATCH = 32
 /** How often a non-empty spool is tried and announced; announcements live 15 s. */
 const REPLAY_INTERVAL = Duration.seconds(1)
+/** How often the spool is tried while the process drains. */
+const FLUSH_INTERVAL = Duration.millis(100)
 
 export class RecordRelay extends Context.Service<
   RecordRelay,
@@ -20,6 +22,8 @@ export class RecordRelay extends Context.Service<
     readonly record: (entry: RelayLogEntry) => Effect.Effect<void, SpoolFull>
     /** Appends what is spooled as far as the log takes it; returns whether the spool is empty now. */
     readonly replay: Effect.Effect<boolean>
+    /** Replays until the spool is empty; what is left when it is interrupted is told to the operator. */
+    readonly flush: Effect.Effect<void>
     /** Replays whenever the spool is not empty, for ever. */
     readonly keepReplaying: Effect.Effect<never>
   }
@@ -60,7 +64,11 @@ export class RecordRelay extends Context.Service<
       /** Whether every entry of the batch is in the log now; those of a supplier whose log is full wait behind the others. */
       const replayBatch = Effect.fnUntraced(function* (skipped: Set<number>) {
         // A failed announcement stops the replay: miners must know before an old relay arrives late.
-        yield* log.announceSpool(relayer, yield* spool.lowestSessionEnd)
+        const announced = yield* Effect.timeoutOption(
+          log.announceSpool(relayer, yield* spool.lowestSessionEnd),
+          appendTimeout
+        )
+        if (Option.isNone(announced)) return "log is away"
         const entries = yield* spool.peek(REPLAY_BATCH + skipped.size)
         const full = new Set<string>()
         for (const { id, entry } of entries) {
@@ -88,12 +96,18 @@ export class RecordRelay extends Context.Service<
           while ((yield* replayBatch(skipped)) === "more");
           if ((yield* look) > 0) return false
           // Expires by itself if the withdrawal is lost.
-          yield* Effect.ignore(log.announceSpool(relayer, Option.none()))
+          yield* Effect.ignore(Effect.timeoutOption(log.announceSpool(relayer, Option.none()), appendTimeout))
           return true
         }).pipe(
           Effect.catch((cause) => Effect.as(Effect.logDebug("relay spool was not replayed", cause), false)),
           Effect.interruptible
         )
+      )
+
+      const tellLeft = Effect.flatMap(spool.size, (entries) =>
+        entries === 0
+          ? Effect.void
+          : Effect.logError("mined relays are left in the spool").pipe(Effect.annotateLogs({ entries }))
       )
 
       return RecordRelay.of({
@@ -102,6 +116,10 @@ export class RecordRelay extends Context.Service<
             isAppended ? Effect.void : Effect.andThen(spool.offer(entry), Effect.asVoid(look))
           ),
         replay,
+        flush: Effect.repeat(replay, { until: (isEmpty) => isEmpty, schedule: Schedule.spaced(FLUSH_INTERVAL) }).pipe(
+          Effect.onInterrupt(() => tellLeft),
+          Effect.asVoid
+        ),
         keepReplaying: Effect.forever(Effect.andThen(Effect.sleep(REPLAY_INTERVAL), replay))
       })
     })

@@ -55,8 +55,11 @@ export class ServeRelay extends Context.Service<
     readonly isServiceReady: (service: string) => Effect.Effect<Option.Option<boolean>>
     /** House-keeping that runs as long as the relayer: spool replay, give-backs, forgetting. */
     readonly keepHouse: Effect.Effect<never>
-    /** After the last relay is finished: empties the spool and gives meter allowances back. Whether the spool is empty. */
-    readonly drain: Effect.Effect<boolean>
+    /**
+     * After the last relay is finished: gives meter allowances back and empties the spool, however long the log is away;
+     * the caller bounds it in time.
+     */
+    readonly drain: Effect.Effect<void>
   }
 >()("relaymill/domain/relay/ServeRelay") {
   /** The program over its steps. */
@@ -190,7 +193,7 @@ export class ServeRelay extends Context.Service<
             ],
             { concurrency: "unbounded" }
           ).pipe(Effect.andThen(Effect.never)),
-          drain: Effect.andThen(meter.drain, recorder.replay)
+          drain: Effect.andThen(meter.drain, recorder.flush)
         })
       })
     )
