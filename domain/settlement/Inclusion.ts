@@ -106,9 +106,14 @@ const followIntent = Effect.fnUntraced(function* (
       return yield* deliverIntent(submission, intent).pipe(
         Effect.as(true),
         resend(submission, intent),
-        Effect.catchTag("TxRefused", (refused) =>
-          drop.pipe(Effect.andThen(blame(submission, due, intent, refused)), Effect.as(false))
-        )
+        Effect.catchTag("TxRefused", (refused) => {
+          if (refused.reason !== "nonce_used") {
+            return drop.pipe(Effect.andThen(blame(submission, due, intent, refused)), Effect.as(false))
+          }
+          // Most likely by these very bytes, on their way: the next block shows them, or their time-out ends the wait.
+          memory.sentAt.set(intent.txHash, block.height)
+          return Effect.succeed(true)
+        })
       )
   }
 })

@@ -20,7 +20,7 @@ import { assembleTx, prepareTx, SIMULATION_FEE, type TxDraft, type TxFee } from 
 import { type Batch, bisect, type Outgoing } from "./ClaimBatch.ts"
 import { countFailedStep, noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
 import { type Submission, submitCommand } from "./Submission.ts"
-import type { SendMode } from "./SubmissionTiming.ts"
+import { mayPassSimulation, type SendMode } from "./SubmissionTiming.ts"
 
 /** The supplier's account does not exist: nothing can be signed for it. */
 const noAccount = new TxRefused({
@@ -65,7 +65,7 @@ const signedIntent = Effect.fnUntraced(function* (
 ) {
   const { gasPrice } = (yield* MinerSettings).submission
   const draft = yield* draftTx(submission, batch, block)
-  const gas = yield* chosenGas(submission, batch, draft, mode)
+  const gas = yield* chosenGas(submission, batch, draft, block, mode)
   const tx = yield* sign(draft, { gasLimit: gas, amount: feeAmount(gas, gasPrice), denom: gasPrice.denom })
   const intent: TxIntent = {
     txHash: tx.hash,
@@ -207,20 +207,36 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
 
 /** Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. */
 const chosenGas = Effect.fnUntraced(function* (
-  { kind }: Submission,
+  { kind, window }: Submission,
   batch: Batch,
   draft: TxDraft,
+  block: Block,
   mode: Extract<SendMode, "simulated" | "blind">
 ) {
   const { submission: settings } = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const messages = BigInt(batch.length)
-  if (settings.fixedGasPerMessage !== undefined) return settings.fixedGasPerMessage * messages
-  if (mode === "blind") return gasLimit(memory.gas[kind] * messages, settings.gasAdjustment)
+  const assumed =
+    settings.fixedGasPerMessage === undefined
+      ? gasLimit(memory.gas[kind] * messages, settings.gasAdjustment)
+      : settings.fixedGasPerMessage * messages
+  if (mode === "blind") return assumed
+  const simulated = yield* simulatedGas(draft).pipe(
+    // A refusal counts at any height: only a chain that does not answer is passed over, and only near the end.
+    Effect.map(Option.some),
+    Effect.catchTag("ChainUnavailable", (unavailable) =>
+      mayPassSimulation(window, block.height) ? Effect.succeedNone : Effect.fail(unavailable)
+    )
+  )
+  if (Option.isNone(simulated)) return assumed
+  memory.gas = { ...memory.gas, [kind]: simulated.value / messages }
+  return gasLimit(simulated.value, settings.gasAdjustment)
+})
+
+/** Gas used by the transaction in a simulation, which takes any signature but counts its size. */
+const simulatedGas = Effect.fnUntraced(function* (draft: TxDraft) {
   const { txBytes } = yield* sign(draft, SIMULATION_FEE)
-  const used = yield* ChainTx.use((tx) => tx.simulate(txBytes))
-  memory.gas = { ...memory.gas, [kind]: used / messages }
-  return gasLimit(used, settings.gasAdjustment)
+  return yield* ChainTx.use((tx) => tx.simulate(txBytes))
 })
 
 const sign = Effect.fnUntraced(function* (draft: TxDraft, fee: TxFee) {

@@ -35,7 +35,9 @@ export const sealWait = (window: HeightRange, height: bigint): SealWait => {
 
 /**
  * How a message can be sent at `height`. `blind`: it can land, but a simulation would fail on the window, so its gas is
- * assumed. That is done where gas is fixed anyway, and where waiting a block would leave no chance.
+ * assumed. That is done where gas is fixed anyway, and where waiting a block would leave no chance. `simulated`: it is
+ * simulated first; at the last heights it is sent with assumed gas when the simulation gets no answer
+ * (`mayPassSimulation`).
  */
 export type SendMode = "early" | "simulated" | "blind" | "closed"
 
@@ -46,6 +48,12 @@ export const sendMode = (window: HeightRange, height: bigint, isGasFixed: boolea
   if (height >= window.opens) return "simulated"
   return window.opens === window.closes ? "blind" : "early"
 }
+
+/**
+ * May a message be sent at `height` although its simulation got no answer? At the last two heights at which it can be sent:
+ * gas that was assumed wrongly costs a fee, waiting on costs the session.
+ */
+export const mayPassSimulation = ({ closes }: HeightRange, height: bigint): boolean => height + 2n >= closes
 
 /** Can it be known for sure at `height` what the window brought? One block of slack for a node that lags. */
 export const isWindowPast = (window: HeightRange, height: bigint): boolean => height > window.closes

@@ -6,8 +6,9 @@ import { SimNode } from "../../../adapters/simchain/SimNode.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
 import { Blocks, ChainUnavailable } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
-import { ChainTx, type TxRefused } from "../../../domain/ports/ChainTx.ts"
+import { ChainTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
+import { sessionHeights } from "../../../domain/settlement/SessionTerms.ts"
 import { decodeTx } from "../../../domain/tx/TxDecode.ts"
 import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf } from "./MinerWorld.ts"
 
@@ -123,4 +124,58 @@ describe("a transaction that took effect", () => {
       }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 4n, proofWindowCloseOffsetBlocks: 6n } } }))
     )
   }
+})
+
+describe("a simulation that gets no answer", () => {
+  it.effect("does not keep a message from its last heights", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const tx = ChainTx.of({ ...(yield* noted(sent)), simulate: () => Effect.fail(unavailable("simulate")) })
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(22)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      const { claim, proof } = yield* sessionHeights(header.sessionEndBlockHeight)
+      assert.deepStrictEqual(
+        sent.map(({ kind, height }) => [kind, height]),
+        [
+          ["CreateClaim", claim.closes - 2n],
+          ["SubmitProof", proof.closes - 2n]
+        ]
+      )
+    }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 4n, proofWindowCloseOffsetBlocks: 3n } } }))
+  )
+
+  it.effect("does not send a message that a simulation refuses", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      yield* startMiner.pipe(Effect.provideService(ChainTx, yield* noted(sent)))
+      const invented = { ...(yield* headerAt(1n)), sessionId: "0".repeat(64) }
+      yield* append(invented, relaysOf(invented, 5))
+      yield* runBlocks(18)
+      assert.deepInclude(yield* endOf(invented), { _tag: "ClaimMissed", reason: "rejected" })
+      assert.deepStrictEqual(sent, [])
+    }).pipe(inWorld())
+  )
+})
+
+describe("a nonce that is used already", () => {
+  it.effect("when the bytes are sent again is taken for their own", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const node = yield* SimNode
+      const used = new TxRefused({ reason: "nonce_used", codespace: "sdk", code: 18, log: "already used timeout" })
+      const tx = yield* noted(sent, () => (sent.length === 2 ? Effect.fail(used) : Effect.void))
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(6)
+      yield* node.setFaults({ ...noFaults, loseReplies: 1 })
+      yield* runBlocks(12)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 1)
+      assert.strictEqual(sent.filter(({ kind }) => kind === "CreateClaim").length, 2)
+    }).pipe(inWorld())
+  )
 })
