@@ -15,6 +15,7 @@ import { FULL, print, QUICK } from "./Harness.ts"
 import { benchProof } from "./ProofBench.ts"
 import { benchRelayCodec } from "./RelayCodecBench.ts"
 import { benchRing, benchSigning } from "./RingBench.ts"
+import { benchServeRelay } from "./ServeRelayBench.ts"
 import { targetsOf } from "./Targets.ts"
 import { measureTracing } from "./TracingBench.ts"
 import { benchTrie, type TrieFigures } from "./TrieBench.ts"
@@ -75,6 +76,9 @@ const trie = await run("trie", () => {
   return { node, noble, tenFoldGrowth: { node: growth(node), noble: growth(noble) } }
 })
 const proof = await run("proof", () => benchProof(length))
+// What cannot be avoided is defined with the native library, so without it there is nothing to compare with.
+const native = Result.isSuccess(loadSecp256k1Native())
+const serve = native ? await run("serve", () => benchServeRelay(length)) : undefined
 const tracing = await run("tracing", () => measureTracing(Math.round(400 * length.share), length.rounds))
 
 print({
@@ -84,7 +88,7 @@ print({
     memoryMegabytes: Math.round(totalmem() / 2 ** 20),
     platform: `${process.platform}-${process.arch}`,
     node: process.version,
-    native: Result.isSuccess(loadSecp256k1Native()),
+    native,
     length: quick ? "quick" : "full"
   },
   unit: "µs of CPU (user and system of the process) unless the name says otherwise",
@@ -93,12 +97,14 @@ print({
   codec,
   trie,
   proof,
+  serve,
   tracing,
   demo,
   targets: targetsOf({
     ...(ring && { ring }),
     ...(trie && { trie }),
     ...(proof && { proof }),
+    ...(serve && { serve }),
     ...(demo && { demo })
   })
 })
