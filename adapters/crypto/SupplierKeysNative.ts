@@ -1,6 +1,6 @@
 /**
  * `SupplierKeys` that signs through libsecp256k1; in pure code, with one warning, where that is not available. A pure signature
- * takes 0.45 ms (linux-x64, Node 24) and stays on the event loop: a sixth of what the pure verification of the same relay costs
+ * takes 0.4 ms (linux-x64, Node 24) and stays on the event loop: a fifth of what the pure verification of the same relay costs
  * on its thread, and the key need not leave this one.
  */
 import { Effect, Layer, type Redacted, Result, SubscriptionRef } from "effect"
