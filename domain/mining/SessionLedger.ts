@@ -3,7 +3,7 @@
  * of a session at a time. After a commit that did not succeed the copy and the trie are dropped and loaded again, so
  * that what is in memory never differs from what is stored.
  */
-import { Context, Effect, Option, Result, Semaphore } from "effect"
+import { Clock, Context, Effect, Option, Result, Semaphore } from "effect"
 import type { Lease, LeaseLost } from "../ports/Leases.ts"
 import { type CommitRefused, type StoreUnavailable, SupplierStore } from "../ports/SupplierStore.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
@@ -51,6 +51,9 @@ export class SessionLedger extends Context.Service<
   }
 >()("relaymill/domain/mining/SessionLedger") {}
 
+/** How long a commit that was given up may still be on its way to the store: 60 s. */
+const LATE_COMMIT_NANOS = 60_000_000_000n
+
 /** Loads every session of the lease's supplier. */
 export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
   const store = yield* SupplierStore
@@ -81,14 +84,23 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
     return lock
   }
 
-  /** Sessions whose last change failed: loaded again by the next change or the next look at all of them. */
-  const inDoubt = new Set<SessionId>()
+  /**
+   * Sessions whose last change failed: loaded again by the next change or the next look at all of them. One that is not
+   * stored stays here until the given moment (monotonic nanoseconds), since its first commit may still take effect.
+   */
+  const inDoubt = new Map<SessionId, bigint>()
 
   const doubt = (session: SessionId) =>
-    Effect.suspend(() => {
-      inDoubt.add(session)
+    Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
+      inDoubt.set(session, now + LATE_COMMIT_NANOS)
       live.delete(session)
       return tries.drop(session)
+    })
+
+  /** The session is known as it is stored, unless nothing is stored and that may still change. */
+  const settleDoubt = (session: SessionId, isStored: boolean) =>
+    Effect.map(Clock.monotonicTimeNanos, (now) => {
+      if (isStored || now >= (inDoubt.get(session) ?? 0n)) inDoubt.delete(session)
     })
 
   const change = <A, E, R>(
@@ -104,7 +116,7 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
         yield* keep(after)
         yield* countEvents(after.state, next.events ?? [])
       } else if (copy.version > 0) yield* keep(copy)
-      inDoubt.delete(session)
+      if (inDoubt.has(session)) yield* settleDoubt(session, copy.version > 0 || !isEmptyChange(next))
       return result
     }).pipe(
       Effect.onError(() => doubt(session)),
@@ -113,7 +125,9 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
 
   /** A session that cannot be loaded now is missing from this look and is tried again at the next. */
   const reload = Effect.suspend(() =>
-    Effect.forEach([...inDoubt], (session) => Effect.ignore(change(session, () => Effect.succeed([{}, undefined]))))
+    Effect.forEach([...inDoubt.keys()], (session) =>
+      Effect.ignore(change(session, () => Effect.succeed([{}, undefined])))
+    )
   )
 
   return SessionLedger.of({
