@@ -3,7 +3,7 @@
  * of a session at a time. After a commit that did not succeed the copy and the trie are dropped and loaded again, so
  * that what is in memory never differs from what is stored.
  */
-import { Clock, Context, Effect, Option, Result, Semaphore } from "effect"
+import { Clock, Context, Effect, Option, Queue, Result, Semaphore } from "effect"
 import type { Lease, LeaseLost } from "../ports/Leases.ts"
 import { type CommitRefused, type StoreUnavailable, SupplierStore } from "../ports/SupplierStore.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
@@ -31,6 +31,8 @@ export class SessionLedger extends Context.Service<
     readonly lease: Lease
     /** Sessions that have not ended, ascending by id. */
     readonly live: Effect.Effect<ReadonlyArray<SessionCopy>>
+    /** Waits for a session to be opened, and returns the height at which it ends: each is told to one who waits. */
+    readonly opened: Effect.Effect<bigint>
     /** Ended sessions that are not forgotten, with the height of their end. */
     readonly ended: Effect.Effect<ReadonlyMap<SessionId, bigint>>
     /**
@@ -51,6 +53,9 @@ export class SessionLedger extends Context.Service<
   }
 >()("relaymill/domain/mining/SessionLedger") {}
 
+/** Openings that nobody has waited for yet; an older one is forgotten beyond it, and met by the next look. */
+const OPENED_CAPACITY = 1_024
+
 /** How long a commit that was given up may still be on its way to the store: 60 s. */
 const LATE_COMMIT_NANOS = 60_000_000_000n
 
@@ -61,6 +66,7 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
   const live = new Map<SessionId, SessionCopy>()
   const ended = new Map<SessionId, bigint>()
   const locks = new Map<SessionId, Semaphore.Semaphore>()
+  const opened = yield* Queue.sliding<bigint>(OPENED_CAPACITY)
 
   /** Ended sessions are read again when somebody asks for them: they are many and nothing is due for them. */
   const keep = (copy: SessionCopy) => {
@@ -114,6 +120,7 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
         yield* store.commit(lease, commitOf(copy, next))
         const after = afterChange(copy, next)
         yield* keep(after)
+        if (copy.version === 0) Queue.offerUnsafe(opened, after.state.header.sessionEndBlockHeight)
         yield* countEvents(after.state, next.events ?? [])
       } else if (copy.version > 0) yield* keep(copy)
       if (inDoubt.has(session)) yield* settleDoubt(session, copy.version > 0 || !isEmptyChange(next))
@@ -133,6 +140,7 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
   return SessionLedger.of({
     lease,
     live: Effect.map(reload, () => [...live.values()].sort((a, b) => (a.session < b.session ? -1 : 1))),
+    opened: Queue.take(opened),
     ended: Effect.succeed(ended),
     change,
     record: (session, command) =>

@@ -1,7 +1,11 @@
-/** Looks at the sessions of one supplier at every new height, and again within a block while something waits or failed. */
+/**
+ * Looks at the sessions of one supplier at every new height, and again within a block while something waits or failed, or
+ * when a session is opened that is over: where its claim has a window of one block, this is the last chance.
+ */
 import { Duration, Effect, Option, Schedule, Stream } from "effect"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
+import { SessionLedger } from "../mining/SessionLedger.ts"
 import { Blocks } from "../ports/Blocks.ts"
 import { advanceSessions, type LookOutcome } from "../settlement/AdvanceSessions.ts"
 
@@ -12,6 +16,7 @@ const PAUSES_AFTER_FAILURE = 4
 export const advanceLoop = Effect.gen(function* () {
   const blocks = yield* Blocks
   const { submission } = yield* MinerSettings
+  const ledger = yield* SessionLedger
   for (;;) {
     const block = yield* newestBlock
     yield* Metrics.set(Metrics.currentHeight, {}, block.height)
@@ -22,8 +27,10 @@ export const advanceLoop = Effect.gen(function* () {
       // The stream ends with its owner only; then there is nothing more to look at.
       Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
     )
+    const openedLate = Effect.repeat(ledger.opened, { until: (sessionEnd) => sessionEnd <= block.height })
+    const news = Effect.raceFirst(newer, openedLate)
     const pause = pauseAfter(outcome, submission.recheckEvery)
-    yield* pause === undefined ? newer : Effect.timeoutOption(newer, pause)
+    yield* pause === undefined ? news : Effect.timeoutOption(news, pause)
   }
 })
 

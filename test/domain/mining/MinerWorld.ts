@@ -13,7 +13,7 @@ import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory
 import * as SupplierStoreMemory from "../../../adapters/memory/SupplierStoreMemory.ts"
 import { demoGenesis, type GenesisInput } from "../../../adapters/simchain/Genesis.ts"
 import * as SimChain from "../../../adapters/simchain/SimChain.ts"
-import { rememberingVerifiers } from "../../../adapters/simchain/Verifiers.ts"
+import { rememberingVerifiers, type Verifiers } from "../../../adapters/simchain/Verifiers.ts"
 import { defaultMinerSettings, MinerSettings } from "../../../domain/mining/MinerSettings.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { Leases } from "../../../domain/ports/Leases.ts"
@@ -37,7 +37,7 @@ export const supplier = testKey("supplier")
 export const otherSupplier = testKey("other supplier")
 export const supplierAddress = SupplierAddress.make(supplier.address)
 
-const verifiers = rememberingVerifiers()
+const realVerifiers = rememberingVerifiers()
 
 /** Blocks of one second; nothing waits longer than a part of one. */
 export const testSettings: MinerSettings = {
@@ -56,10 +56,12 @@ export const testSettings: MinerSettings = {
 
 export interface WorldOptions extends GenesisInput {
   readonly settings?: MinerSettings
+  /** The chain's cryptography; the real one by default. */
+  readonly verifiers?: Verifiers
 }
 
 /** Everything a miner needs, with the chain's controls and the stores. */
-export const layerWorld = ({ settings, ...genesis }: WorldOptions = {}) =>
+export const layerWorld = ({ settings, verifiers = realVerifiers, ...genesis }: WorldOptions = {}) =>
   Layer.mergeAll(
     RelayLogMemory.layer,
     SupplierStoreMemory.layer,

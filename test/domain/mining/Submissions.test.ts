@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
+import { rememberingVerifiers } from "../../../adapters/simchain/Verifiers.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
 import { Blocks, ChainUnavailable } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
@@ -10,7 +11,17 @@ import { ChainTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
 import { sessionHeights } from "../../../domain/settlement/SessionTerms.ts"
 import { decodeTx } from "../../../domain/tx/TxDecode.ts"
-import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf } from "./MinerWorld.ts"
+import {
+  append,
+  eventsOf,
+  headerAt,
+  inWorld,
+  otherApplication,
+  relaysOf,
+  runBlocks,
+  stateOf,
+  testSettings
+} from "./MinerWorld.ts"
 
 type Kind = "CreateClaim" | "SubmitProof"
 
@@ -177,5 +188,63 @@ describe("a nonce that is used already", () => {
       assert.strictEqual(hashesOf(sent, "CreateClaim").size, 1)
       assert.strictEqual(sent.filter(({ kind }) => kind === "CreateClaim").length, 2)
     }).pipe(inWorld())
+  )
+})
+
+describe("fixed gas", () => {
+  const withGas = (fixedGasPerMessage: bigint) => ({
+    settings: {
+      ingest: testSettings.ingest,
+      submission: { ...testSettings.submission, fixedGasPerMessage },
+      fleet: testSettings.fleet
+    },
+    params: { shared: { claimWindowCloseOffsetBlocks: 8n } }
+  })
+
+  it.effect("pays one fee, not one at each height, for a message that the chain refuses", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      yield* startMiner.pipe(Effect.provideService(ChainTx, yield* noted(sent)))
+      const header = yield* headerAt(1n, otherApplication)
+      const invented = { ...(yield* headerAt(1n)), sessionId: "0".repeat(64) }
+      yield* append(header, relaysOf(header, 5))
+      yield* append(invented, relaysOf(invented, 5))
+      yield* runBlocks(24)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.deepInclude(yield* endOf(invented), { _tag: "ClaimMissed", reason: "rejected" })
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 2)
+    }).pipe(inWorld(withGas(400_000n)))
+  )
+
+  it.effect("that is too low is raised until the message gets through", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(24)
+      console.log(yield* endOf(header), (yield* eventsOf(header)).map((e) => [e._tag, "height" in e ? e.height : 0]))
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+    }).pipe(inWorld(withGas(60_000n)))
+  )
+})
+
+describe("a proof that the chain finds invalid", () => {
+  it.effect("is not sent again, and its session says so", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      yield* startMiner.pipe(Effect.provideService(ChainTx, yield* noted(sent)))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(24)
+      assert.deepInclude(yield* endOf(header), { _tag: "Expired", reason: "PROOF_INVALID" })
+      const missed = (yield* eventsOf(header)).find(({ _tag }) => _tag === "ProofMissed")
+      assert.deepInclude(missed, { reason: "proof_invalid" })
+      assert.strictEqual(hashesOf(sent, "SubmitProof").size, 1)
+    }).pipe(
+      inWorld({
+        verifiers: rememberingVerifiers({ verifyRing: () => false }),
+        params: { shared: { proofWindowCloseOffsetBlocks: 6n } }
+      })
+    )
   )
 })

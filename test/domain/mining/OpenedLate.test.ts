@@ -1,4 +1,4 @@
-/** A commit that was given up takes effect all the same, when nobody looks any more. */
+/** Sessions that are opened when nobody looks: by a commit that was given up, or in the last block to claim them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { startMiner } from "../../../domain/mining/Miner.ts"
@@ -24,8 +24,31 @@ const lateOnce = (store: SupplierStore["Service"]): SupplierStore["Service"] => 
   }
 }
 
-describe("a late commit", () => {
-  it.effect("opens a session that is claimed like any other", () =>
+describe("a session that is opened late", () => {
+  it.effect("is claimed where its claim has one block, and its first relay comes in the block before", () =>
+    Effect.gen(function* () {
+      const header = yield* headerAt(1n)
+      yield* startMiner
+      // Blocks of one second; the session ends at 6, its claim has to be in 8, so it is sent at 7.
+      yield* runBlocks(6)
+      yield* append(header, relaysOf(header, 3))
+      yield* runBlocks(10)
+      assert.strictEqual((yield* stateOf(header)).status, "settled")
+    }).pipe(
+      inWorld({
+        params: {
+          shared: {
+            claimWindowOpenOffsetBlocks: 1n,
+            claimWindowCloseOffsetBlocks: 0n,
+            proofWindowOpenOffsetBlocks: 1n,
+            proofWindowCloseOffsetBlocks: 1n
+          }
+        }
+      })
+    )
+  )
+
+  it.effect("is claimed where the first commit took effect after it was given up", () =>
     Effect.gen(function* () {
       const header = yield* headerAt(1n)
       const store = yield* SupplierStore
