@@ -31,7 +31,8 @@ export const ProofMissedReason = Schema.Literals([
   "insufficient_funds",
   "no_chain",
   "claim_missing",
-  "self_verification_failed"
+  "self_verification_failed",
+  "proof_invalid"
 ])
 /** Why a session is not claimed by choice. */
 export const SkippedReason = Schema.Literals([

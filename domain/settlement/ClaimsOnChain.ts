@@ -77,10 +77,18 @@ const confirmClaim = Effect.fnUntraced(function* (
 const confirmProof = Effect.fnUntraced(function* (session: SessionId, status: string, claim: Claim, height: bigint) {
   if (claim.proofValidationStatus === ClaimProofStatus.validated) {
     yield* SessionLedger.use((ledger) => ledger.record(session, { _tag: "ConfirmProof", height }))
-  } else if (claim.proofValidationStatus === ClaimProofStatus.invalid && status === "proof_required") {
-    yield* noteObstacle(session, { reason: "rejected", detail: "the chain found the proof invalid" })
+  } else if (isJudgedInvalid(claim) && status === "proof_required") {
+    yield* noteObstacle(session, {
+      reason: "proof_invalid",
+      detail: "the chain found the proof invalid",
+      rejection: "proof_invalid"
+    })
   }
 })
+
+/** Did the chain judge a proof of this claim and find it invalid? */
+export const isJudgedInvalid = (claim: Claim | undefined): boolean =>
+  claim?.proofValidationStatus === ClaimProofStatus.invalid
 
 /** uPOKT that a claim is worth: its root's sum at the session's prices. */
 const worthOf = Effect.fnUntraced(function* (claim: Claim) {

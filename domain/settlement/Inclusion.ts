@@ -14,7 +14,7 @@ import { canLandInWindow } from "../session/SessionWindow.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { isPastTimeout, rememberTimeout } from "../tx/TxTimeout.ts"
 import type { ClaimsOnChain } from "./ClaimsOnChain.ts"
-import { deliverIntent, dropIntent, noteRefusal } from "./SendBatch.ts"
+import { deliverIntent, dropIntent, noteRefusal, raiseGas } from "./SendBatch.ts"
 import { SubmissionMemory } from "./SubmissionMemory.ts"
 import { isDue, isolated, type Submission } from "./Submission.ts"
 
@@ -140,12 +140,11 @@ const blame = Effect.fnUntraced(function* (
   intent: TxIntent,
   refused: TxRefused
 ) {
-  const memory = yield* SubmissionMemory
   yield* Metrics.add(Metrics.refusals, { kind, reason: refused.reason })
   yield* Effect.logWarning("transaction took no effect").pipe(
     Effect.annotateLogs({ kind, txHash: intent.txHash, log: refused.log })
   )
-  if (refused.reason === "gas") memory.gas = { ...memory.gas, [kind]: (memory.gas[kind] * 3n) / 2n }
+  if (refused.reason === "gas") yield* raiseGas(kind, intent)
   const named = refused.messageIndex === undefined ? undefined : intent.sessions[refused.messageIndex]
   if (named !== undefined) return yield* noteRefusal([named], refused, true)
   // Nobody is named: each goes alone the next time, which tells them apart.

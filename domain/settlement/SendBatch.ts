@@ -3,7 +3,7 @@
  * intent, record it for each session, broadcast. After a crash or a lost answer the stored bytes are sent again, never
  * rebuilt: a second transaction would pay a second fee.
  */
-import { Duration, Effect, Option } from "effect"
+import { Duration, Effect, Option, Result } from "effect"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
@@ -13,6 +13,7 @@ import { ChainTx, TxRefused } from "../ports/ChainTx.ts"
 import { KeyNotHeld, SupplierKeys } from "../ports/SupplierKeys.ts"
 import { type IntentRefused, type StoreUnavailable, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
+import { decodeTx } from "../tx/TxDecode.ts"
 import { feeAmount, gasLimit } from "../tx/TxFee.ts"
 import { remainingWindow, reserveTimeout } from "../tx/TxTimeout.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
@@ -41,7 +42,11 @@ export const sendBatch: (
     Effect.flatMap((intent) =>
       Effect.andThen(
         SupplierStore.use((store) => SessionLedger.use(({ lease }) => store.saveIntent(lease, intent))),
-        deliverIntent(submission, intent).pipe(Effect.tapErrorTag("TxRefused", () => dropIntent(intent)))
+        deliverIntent(submission, intent).pipe(
+          Effect.tapErrorTag("TxRefused", ({ reason }) =>
+            Effect.andThen(dropIntent(intent), reason === "gas" ? raiseGas(submission.kind, intent) : Effect.void)
+          )
+        )
       )
     ),
     Effect.catchTag("TxRefused", (refused) => answerRefusal(submission, batch, block, mode, refused))
@@ -205,7 +210,11 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
   return draft
 })
 
-/** Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. */
+/**
+ * Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. A message that was
+ * refused is simulated even where gas is fixed, so that it pays no fee at every height. Never below what the last refusal
+ * for gas showed to be needed.
+ */
 const chosenGas = Effect.fnUntraced(function* (
   { kind, window }: Submission,
   batch: Batch,
@@ -216,11 +225,11 @@ const chosenGas = Effect.fnUntraced(function* (
   const { submission: settings } = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const messages = BigInt(batch.length)
-  const assumed =
-    settings.fixedGasPerMessage === undefined
-      ? gasLimit(memory.gas[kind] * messages, settings.gasAdjustment)
-      : settings.fixedGasPerMessage * messages
-  if (mode === "blind") return assumed
+  const fixed = settings.fixedGasPerMessage
+  const least = greater((fixed ?? 0n) * messages, memory.leastGas[kind] * messages)
+  const assumed = fixed === undefined ? gasLimit(memory.gas[kind] * messages, settings.gasAdjustment) : least
+  const isDoubted = block.height >= window.opens && batch.some(({ session }) => memory.alone.has(session))
+  if (mode === "blind" && !isDoubted) return greater(assumed, least)
   const simulated = yield* simulatedGas(draft).pipe(
     // A refusal counts at any height: only a chain that does not answer is passed over, and only near the end.
     Effect.map(Option.some),
@@ -228,10 +237,21 @@ const chosenGas = Effect.fnUntraced(function* (
       mayPassSimulation(window, block.height) ? Effect.succeedNone : Effect.fail(unavailable)
     )
   )
-  if (Option.isNone(simulated)) return assumed
+  if (Option.isNone(simulated)) return greater(assumed, least)
   memory.gas = { ...memory.gas, [kind]: simulated.value / messages }
-  return gasLimit(simulated.value, settings.gasAdjustment)
+  return greater(gasLimit(simulated.value, settings.gasAdjustment), least)
 })
+
+const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b)
+
+/** Remembers that the transaction's gas was not enough: the next ones get at least half as much again for each message. */
+export const raiseGas = (kind: Submission["kind"], { txBytes }: Pick<TxIntent, "txBytes">) =>
+  Effect.map(SubmissionMemory, (memory) => {
+    const tx = decodeTx(txBytes)
+    if (Result.isFailure(tx) || tx.success.fee === undefined) return
+    const raised = (tx.success.fee.gasLimit * 3n) / (2n * BigInt(tx.success.messages.length)) + 1n
+    memory.leastGas = { ...memory.leastGas, [kind]: greater(memory.leastGas[kind], raised) }
+  })
 
 /** Gas used by the transaction in a simulation, which takes any signature but counts its size. */
 const simulatedGas = Effect.fnUntraced(function* (draft: TxDraft) {

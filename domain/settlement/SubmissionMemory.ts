@@ -9,7 +9,13 @@ import { noTimeouts, type UsedTimeouts } from "../tx/TxTimeout.ts"
 
 /** Why the last attempt for a session did not succeed: the reason with which it ends when its window closes. */
 export interface Obstacle {
-  readonly reason: "rejected" | "insufficient_funds" | "no_chain" | "claim_missing" | "self_verification_failed"
+  readonly reason:
+    | "rejected"
+    | "insufficient_funds"
+    | "no_chain"
+    | "claim_missing"
+    | "self_verification_failed"
+    | "proof_invalid"
   readonly detail: string
   readonly rejection?: MessageRejection
 }
@@ -27,8 +33,10 @@ export interface SubmissionRecords {
   timeouts: UsedTimeouts
   /** Gas of one message as last simulated. */
   gas: { claim: bigint; proof: bigint }
+  /** Least gas limit of one message since a transaction ran out of gas; 0 before that. */
+  leastGas: { claim: bigint; proof: bigint }
   readonly obstacles: Map<SessionId, Obstacle>
-  /** Sessions whose message was refused: they go alone. */
+  /** Sessions whose message was refused: they go alone, and only after a simulation. */
   readonly alone: Set<SessionId>
   readonly marks: Map<SessionId, SealMark>
   /** Height at which a node last took a transaction, by hash: it is sent once at each height. */
@@ -47,6 +55,7 @@ export class SubmissionMemory extends Context.Service<SubmissionMemory, Submissi
 export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): SubmissionRecords => ({
   timeouts: noTimeouts,
   gas,
+  leastGas: { claim: 0n, proof: 0n },
   obstacles: new Map(),
   alone: new Set(),
   marks: new Map(),

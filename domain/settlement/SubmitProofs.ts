@@ -16,7 +16,7 @@ import type { SessionCommand } from "../session/SessionDecider.ts"
 import { encodeClaim, packSubmitProof } from "../tx/ProofMessages.ts"
 import { buildProof } from "./BuildProof.ts"
 import { type Outgoing, planBatches } from "./ClaimBatch.ts"
-import { type ClaimsOnChain, isOurs } from "./ClaimsOnChain.ts"
+import { type ClaimsOnChain, isJudgedInvalid, isOurs } from "./ClaimsOnChain.ts"
 import { followIntents } from "./Inclusion.ts"
 import { proofPath, proofRequirement } from "./ProofRequirement.ts"
 import { sendAll } from "./SendAll.ts"
@@ -99,7 +99,9 @@ export const submitProofs = Effect.fnUntraced(function* (
   const covered = yield* followIntents(submission, intents, statesOf(group), claims, block)
   const mode = sendMode(submission.window, block.height, settings.submission.fixedGasPerMessage !== undefined)
   if (mode === "early" || mode === "closed") return
-  const due = group.sessions.filter(({ session, state }) => isDue("proof", state) && !covered.has(session))
+  const due = group.sessions.filter(
+    ({ session, state }) => isDue("proof", state) && !covered.has(session) && !isProofJudged(state, session, claims)
+  )
   if (due.length === 0) return
   const seed = yield* Blocks.use((blocks) => blocks.at(group.heights.seed))
   if (Option.isNone(seed)) return
@@ -107,6 +109,13 @@ export const submitProofs = Effect.fnUntraced(function* (
   const batches = planBatches(messages.flat(), memory.alone, batchBounds("proof", settings))
   yield* sendAll(submission, batches, group.sessions, block, mode)
 })
+
+/** Was a proof sent that the chain found invalid? Root and path are final: the same bytes would pay for the same verdict. */
+const isProofJudged = (
+  { proof }: SessionCopy["state"],
+  session: SessionCopy["session"],
+  claims: Option.Option<ClaimsOnChain>
+): boolean => proof !== undefined && Option.isSome(claims) && isJudgedInvalid(claims.value.get(session))
 
 /** The session's message; none when its proof cannot be built now, which is noted. */
 const proofMessage = (copy: SessionCopy, seed: Block, height: bigint) =>

@@ -222,7 +222,6 @@ describe("fixed gas", () => {
       const header = yield* headerAt(1n)
       yield* append(header, relaysOf(header, 5))
       yield* runBlocks(24)
-      console.log(yield* endOf(header), (yield* eventsOf(header)).map((e) => [e._tag, "height" in e ? e.height : 0]))
       assert.strictEqual((yield* endOf(header))?._tag, "Settled")
     }).pipe(inWorld(withGas(60_000n)))
   )
