@@ -153,8 +153,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a spool is replayed without being announced",
     file: "domain/relay/RecordRelay.ts",
-    line: "yield* log.announceSpool(relayer, yield* spool.lowestSessionEnd)",
-    mutant: ""
+    line: "log.announceSpool(relayer, yield* spool.lowestSessionEnd),",
+    mutant: "Effect.void,"
   },
   {
     name: "an answer leaves before its relay is in the log",
