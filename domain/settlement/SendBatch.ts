@@ -212,8 +212,8 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
 
 /**
  * Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. A message that was
- * refused is simulated even where gas is fixed, so that it pays no fee at every height. Never below what the last refusal
- * for gas showed to be needed.
+ * refused is simulated even where gas is fixed, so that it pays no fee at every height, and so is everything once fixed
+ * gas was not enough. Never below what the last refusal for gas showed to be needed.
  */
 const chosenGas = Effect.fnUntraced(function* (
   { kind, window }: Submission,
@@ -228,8 +228,8 @@ const chosenGas = Effect.fnUntraced(function* (
   const fixed = settings.fixedGasPerMessage
   const least = greater((fixed ?? 0n) * messages, memory.leastGas[kind] * messages)
   const assumed = fixed === undefined ? gasLimit(memory.gas[kind] * messages, settings.gasAdjustment) : least
-  const isDoubted = block.height >= window.opens && batch.some(({ session }) => memory.alone.has(session))
-  if (mode === "blind" && !isDoubted) return greater(assumed, least)
+  const isDoubted = memory.leastGas[kind] > 0n || batch.some(({ session }) => memory.alone.has(session))
+  if (mode === "blind" && !(isDoubted && block.height >= window.opens)) return greater(assumed, least)
   const simulated = yield* simulatedGas(draft).pipe(
     // A refusal counts at any height: only a chain that does not answer is passed over, and only near the end.
     Effect.map(Option.some),
