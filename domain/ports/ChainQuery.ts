@@ -1,5 +1,6 @@
 /**
  * Reads of chain state. An absent record is an `Option`; every other failure is `ChainUnavailable`, "cannot decide".
+ * Every read answers or fails within a bound of the adapter's: who looks at sessions waits for it.
  * Adapters may cache what cannot change (values at a past height, account keys) and say so.
  */
 import { Context, type Effect, type Option, Schema } from "effect"

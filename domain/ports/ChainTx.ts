@@ -1,6 +1,6 @@
 /**
  * Sends transaction bytes. Building, signing and the durable intent are the domain's; an adapter only carries bytes
- * and classifies the chain's refusals once.
+ * and classifies the chain's refusals once. Every call answers or fails within a bound of the adapter's, well below a block.
  */
 import { Context, type Effect, type Option, Schema } from "effect"
 import type { ChainUnavailable } from "./Blocks.ts"

@@ -9,6 +9,7 @@ import type { Block, ChainUnavailable } from "../ports/Blocks.ts"
 import type { ChainQuery } from "../ports/ChainQuery.ts"
 import { type Backlog, type StoreUnavailable, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
 import { takesRelays } from "../session/SessionState.ts"
+import { rememberTimeout } from "../tx/TxTimeout.ts"
 import { type ClaimsOnChain, confirmGroup, readClaims } from "./ClaimsOnChain.ts"
 import { sealSessions } from "./SealSessions.ts"
 import { liveBySessionEnd, refreshed, type SessionGroup } from "./SessionGroup.ts"
@@ -38,7 +39,18 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
     block,
     backlog: yield* Effect.cached(store.backlog(lease)),
     claims: yield* Effect.cached(readClaims.pipe(Effect.tapError(claimsUnread))),
-    intents: yield* Effect.cached(store.intents(lease.supplier))
+    intents: yield* Effect.cached(
+      // Before anything is built: what an earlier owner sent may end with any group.
+      store.intents(lease.supplier).pipe(
+        Effect.tap((intents) =>
+          Effect.sync(() => {
+            for (const { timeoutUnixNano } of intents) {
+              memory.timeouts = rememberTimeout(memory.timeouts, lease.supplier, timeoutUnixNano)
+            }
+          })
+        )
+      )
+    )
   }
   let waiting = 0
   for (const ending of groups) {

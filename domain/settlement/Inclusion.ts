@@ -3,7 +3,6 @@
  * been lost, takes a refused message out, gives an expired one up so that it is built anew.
  */
 import { Effect, Option } from "effect"
-import { SessionLedger } from "../mining/SessionLedger.ts"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import type { Block } from "../ports/Blocks.ts"
 import { ChainTx, type IncludedTx, type TxRefused } from "../ports/ChainTx.ts"
@@ -12,7 +11,7 @@ import type { SessionId } from "../protocol/Identifiers.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
-import { isPastTimeout, rememberTimeout } from "../tx/TxTimeout.ts"
+import { isPastTimeout } from "../tx/TxTimeout.ts"
 import type { ClaimsOnChain } from "./ClaimsOnChain.ts"
 import { deliverIntent, dropIntent, noteRefusal, raiseGas } from "./SendBatch.ts"
 import { SubmissionMemory } from "./SubmissionMemory.ts"
@@ -87,10 +86,8 @@ const followIntent = Effect.fnUntraced(function* (
   claims: Option.Option<ClaimsOnChain>,
   block: Block
 ) {
-  const { lease } = yield* SessionLedger
   const memory = yield* SubmissionMemory
   const drop = dropIntent(intent)
-  memory.timeouts = rememberTimeout(memory.timeouts, lease.supplier, intent.timeoutUnixNano)
   if (due.length === 0) return yield* Effect.as(drop, false)
   if (memory.sentAt.get(intent.txHash) === block.height) return true
   const included = yield* ChainTx.use((tx) => tx.find(intent.txHash))

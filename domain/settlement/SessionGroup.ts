@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type { SessionCopy } from "../mining/SessionCopy.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
+import { bySessionEnd } from "../session/SessionProjections.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import type { SessionHeights } from "./SessionTerms.ts"
 
@@ -16,21 +17,24 @@ export interface SessionGroup {
 export const liveBySessionEnd = Effect.map(
   SessionLedger.use((ledger) => ledger.live),
   (live): ReadonlyArray<Pick<SessionGroup, "sessionEnd" | "sessions">> => {
-    const groups = new Map<bigint, Array<SessionCopy>>()
-    for (const copy of live) {
-      const end = copy.state.header.sessionEndBlockHeight
-      groups.set(end, [...(groups.get(end) ?? []), copy])
-    }
-    return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([sessionEnd, sessions]) => ({ sessionEnd, sessions }))
+    const copies = new Map(live.map((copy) => [copy.session, copy]))
+    const ends = bySessionEnd(new Map(live.map(({ session, state }) => [session, state])))
+    return [...ends].map(([sessionEnd, sessions]) => ({
+      sessionEnd,
+      sessions: sessions.flatMap((session) => copies.get(session) ?? [])
+    }))
   }
 )
 
 /** The group as it is now, after changes of this look. */
 export const refreshed = (group: SessionGroup) =>
-  Effect.map(liveBySessionEnd, (groups): SessionGroup => ({
-    ...group,
-    sessions: groups.find(({ sessionEnd }) => sessionEnd === group.sessionEnd)?.sessions ?? []
-  }))
+  Effect.map(
+    SessionLedger.use((ledger) => ledger.live),
+    (live): SessionGroup => ({
+      ...group,
+      sessions: live.filter(({ state }) => state.header.sessionEndBlockHeight === group.sessionEnd)
+    })
+  )
 
 /** States by session. */
 export const statesOf = (group: SessionGroup): ReadonlyMap<SessionId, SessionState> =>

@@ -9,6 +9,7 @@ import { SessionLedger } from "../mining/SessionLedger.ts"
 import type { Block } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
+import type { SessionCommand } from "../session/SessionDecider.ts"
 import type { SessionEvent } from "../session/SessionEvent.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import { packCreateClaim } from "../tx/ProofMessages.ts"
@@ -59,7 +60,12 @@ const claimMessage = (copy: SessionCopy, height: bigint) =>
   Effect.gen(function* () {
     const { session, state } = copy
     const { submission } = yield* MinerSettings
-    const { gas } = yield* SubmissionMemory
+    const { gas, obstacles } = yield* SubmissionMemory
+    const impossible = skipImpossible(obstacles.get(session), height)
+    if (impossible !== undefined) {
+      yield* SessionLedger.use((ledger) => ledger.record(session, impossible))
+      return []
+    }
     const prices = yield* sessionPrices(state.header)
     const verdict = planClaim(state.accepted, {
       ...prices,
@@ -96,6 +102,12 @@ const claimMessage = (copy: SessionCopy, height: bigint) =>
     })
   )
 
+/** A session without the supplier can never be claimed: its suppliers are final. Undefined if nothing of that kind was said. */
+const skipImpossible = (obstacle: Obstacle | undefined, height: bigint): SessionCommand | undefined =>
+  obstacle?.rejection === "supplier_not_in_session"
+    ? { _tag: "Skip", reason: "supplier_not_in_session", detail: obstacle.detail, height }
+    : undefined
+
 /** The window is over: every session without its claim on chain ends, with the reason that stood in its way. */
 const missClaims = (due: ReadonlyArray<SessionCopy>, claims: ClaimsOnChain, height: bigint) =>
   Effect.forEach(
@@ -104,7 +116,13 @@ const missClaims = (due: ReadonlyArray<SessionCopy>, claims: ClaimsOnChain, heig
       Effect.gen(function* () {
         const ledger = yield* SessionLedger
         const memory = yield* SubmissionMemory
-        const missed = claimMissed(claims.has(session), memory.obstacles.get(session), state)
+        const obstacle = memory.obstacles.get(session)
+        const impossible = claims.has(session) ? undefined : skipImpossible(obstacle, height)
+        if (impossible !== undefined) {
+          yield* ledger.record(session, impossible)
+          return
+        }
+        const missed = claimMissed(claims.has(session), obstacle, state)
         yield* ledger.record(session, { _tag: "MissClaim", ...missed, height })
         yield* Effect.logError("claim missed").pipe(Effect.annotateLogs({ session, ...missed }))
       }).pipe(isolated("miss claim", { session, height })),

@@ -12,6 +12,10 @@ import { advanceSessions, type LookOutcome } from "../settlement/AdvanceSessions
 /** Failed steps are repeated within the block after so many pauses: the chain or the store needs a moment. */
 const PAUSES_AFTER_FAILURE = 4
 
+/** Far beyond any look that makes progress: ends one that hangs on a call without an answer. It may be cut off anywhere. */
+const LONGEST_LOOK = Duration.minutes(10)
+const CUT_OFF: LookOutcome = { waiting: 0, failed: 1 }
+
 /** Fails when the lease is lost; never ends otherwise. */
 export const advanceLoop = Effect.gen(function* () {
   const blocks = yield* Blocks
@@ -20,7 +24,12 @@ export const advanceLoop = Effect.gen(function* () {
   for (;;) {
     const block = yield* newestBlock
     yield* Metrics.set(Metrics.currentHeight, {}, block.height)
-    const outcome = yield* advanceSessions(block)
+    const outcome = yield* advanceSessions(block).pipe(
+      Effect.timeoutOrElse({
+        duration: LONGEST_LOOK,
+        orElse: () => Effect.as(Effect.logError("a look took too long and is repeated"), CUT_OFF)
+      })
+    )
     const newer = blocks.changes.pipe(
       Stream.filter(({ height }) => height > block.height),
       Stream.runHead,

@@ -17,9 +17,12 @@ import {
   headerAt,
   inWorld,
   otherApplication,
+  otherSupplier,
   relaysOf,
   runBlocks,
+  SERVICE,
   stateOf,
+  supplier,
   testSettings
 } from "./MinerWorld.ts"
 
@@ -243,6 +246,29 @@ describe("a proof that the chain finds invalid", () => {
       inWorld({
         verifiers: rememberingVerifiers({ verifyRing: () => false }),
         params: { shared: { proofWindowCloseOffsetBlocks: 6n } }
+      })
+    )
+  )
+})
+
+describe("a session without the supplier", () => {
+  it.effect("is not claimed, and says why", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(18)
+      assert.deepInclude(yield* endOf(header), { _tag: "Skipped", reason: "supplier_not_in_session" })
+    }).pipe(
+      inWorld({
+        services: [
+          { id: SERVICE, computeUnitsPerRelay: 100n },
+          { id: "other", computeUnitsPerRelay: 100n }
+        ],
+        suppliers: [
+          { publicKey: supplier.publicKey, services: [{ serviceId: "other" }] },
+          { publicKey: otherSupplier.publicKey, services: [{ serviceId: SERVICE }] }
+        ]
       })
     )
   )
