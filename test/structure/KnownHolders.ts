@@ -135,7 +135,10 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     ended: { bound: "sessions within retentionBlocks of their end", metric: "none: few for each supplier" },
     locks: { bound: "sessions that are not forgotten", metric: "none: few for each supplier" },
     inDoubt: { bound: "sessions whose last change failed, until the next look", metric: "none: few for each supplier" },
-    opened: { bound: "OPENED_CAPACITY; the oldest goes, the next look sees the session", metric: "none: drained at once" }
+    opened: {
+      bound: "OPENED_CAPACITY; the oldest goes, the next look sees the session",
+      metric: "none: drained at once"
+    }
   },
   "domain/mining/SessionTries.ts": {
     tries: { bound: "openTries; beyond it checkpointed and dropped", metric: "ha_miner_session_trees_active" }
