@@ -232,7 +232,7 @@ const chosenGas = Effect.fnUntraced(function* (
   if (mode === "blind" && !(isDoubted && block.height >= window.opens)) return greater(assumed, least)
   const simulated = yield* simulatedGas(draft).pipe(
     // A refusal counts at any height: only a chain that does not answer is passed over, and only near the end.
-    Effect.map(Option.some),
+    Effect.asSome,
     Effect.catchTag("ChainUnavailable", (unavailable) =>
       mayPassSimulation(window, block.height) ? Effect.succeedNone : Effect.fail(unavailable)
     )
