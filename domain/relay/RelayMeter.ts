@@ -198,7 +198,12 @@ export class RelayMeter extends Context.Service<
             if (!meter.enabled || unit === undefined) return Effect.succeed(uncharged)
             const allowance = allowanceOf(facts, unit, supplier)
             if (allowance.available > 0) return Effect.succeed(spend(allowance, facts.header.serviceId))
-            const refilled = allowance.lock.withPermits(1)(refill(allowance, facts))
+            // Held meanwhile: a chunk that comes in is not to be forgotten with a session that ended while it was asked for.
+            allowance.outstanding++
+            const refilled = Effect.ensuring(
+              allowance.lock.withPermits(1)(refill(allowance, facts)),
+              Effect.sync(() => void allowance.outstanding--)
+            )
             return held.size > ALLOWANCE_CAPACITY ? Effect.andThen(makeRoom, refilled) : refilled
           }),
         settle: Effect.fnUntraced(function* (height) {

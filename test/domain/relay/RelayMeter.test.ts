@@ -189,6 +189,27 @@ describe("the meter", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("gives back a chunk that was asked for before the session's end and came after it", () =>
+    Effect.gen(function* () {
+      const slow = Layer.effect(
+        MeterStore,
+        Effect.map(MeterStore, (store) => ({
+          ...store,
+          take: (request: Parameters<typeof store.take>[0]) => Effect.delay(store.take(request), "1 second")
+        }))
+      ).pipe(Layer.provide(MeterStoreMemory.layer))
+      const { all, consumed } = yield* meters(1, { share: 10_000n }, slow)
+      const [meter] = all
+      const reserving = yield* Effect.forkChild(meter!.reserve(facts("s"), SUPPLIER))
+      yield* TestClock.adjust("500 millis")
+      yield* meter!.settle(8n)
+      yield* TestClock.adjust("500 millis")
+      ;(yield* Fiber.join(reserving))?.keep()
+      yield* meter!.settle(9n)
+      assert.strictEqual(yield* consumed("s"), 10n)
+    })
+  )
+
   it.effect("charges relays that cost a fraction of a uPOKT", () =>
     Effect.gen(function* () {
       const { all, consumed } = yield* meters(1, { share: 3n })
