@@ -153,7 +153,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a spool is replayed without being announced",
     file: "domain/relay/RecordRelay.ts",
-    line: "log.announceSpool(relayer, yield* spool.lowestSessionEnd),",
+    line: "log.announceSpool(relayer, yield* local(spool.lowestSessionEnd)),",
     mutant: "Effect.void,"
   },
   {

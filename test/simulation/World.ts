@@ -19,6 +19,7 @@ import { makeKeyRing, makeSupplierKeys } from "../../domain/keys/KeyRing.ts"
 import { SupplierKeys } from "../../domain/ports/SupplierKeys.ts"
 import type { RelayLogEntry } from "../../domain/ports/RelayLog.ts"
 import type { SessionCommit } from "../../domain/ports/SupplierStore.ts"
+import type { MeterKey } from "../../domain/ports/MeterStore.ts"
 import type { Lease } from "../../domain/ports/Leases.ts"
 import { encodeMinedRelay } from "../../domain/relay/MinedRelay.ts"
 import { defaultRelayPolicy, type RelayPolicy } from "../../domain/relay/RelayPolicy.ts"
@@ -188,7 +189,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
         serving.forgive()
         if (scenario.failBehavior === "open") serving.uncharged = true
       }
-      record(`${step.replica}#${step.incarnation} ${step.operation}${fate(directive)}`)
+      record(`${step.replica}#${step.incarnation} ${step.operation}${subject(step)}${fate(directive)}`)
       return directive
     },
     entering: () => {},
@@ -333,6 +334,22 @@ const outcome = (exit: Exit.Exit<unknown, unknown>): string => {
   const [reason] = exit.cause.reasons
   if (reason?._tag === "Fail") return tagOf(reason.error)
   return reason?._tag ?? "failed"
+}
+
+/** What the call is about: supplier and session, shortened. */
+const subject = ({ operation, args }: Step): string => {
+  const [first, second] = args
+  if (operation.startsWith("SupplierStore.")) {
+    const supplier = typeof first === "string" ? first : (first as Lease).supplier
+    const session = operation === "SupplierStore.commit" ? (second as SessionCommit).session : second
+    return ` ${supplier.slice(-4)}${typeof session === "string" ? ` ${session.slice(0, 6)}` : ""}`
+  }
+  if (!operation.startsWith("MeterStore.")) return ""
+  // The counter is the argument, or in it.
+  const { session, supplier } = (
+    "key" in (first as object) ? (first as { readonly key: MeterKey }).key : first
+  ) as MeterKey
+  return ` ${supplier.slice(-4)} ${session.slice(0, 6)}${typeof second === "bigint" ? ` ${second}` : ""}`
 }
 
 const tagOf = (error: unknown): string =>
