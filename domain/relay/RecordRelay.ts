@@ -2,14 +2,18 @@
  * Puts a mined relay where it cannot be lost: into the log, or into the spool when the log does not confirm in time.
  * Both may then hold it; the trie drops the double. The spool is replayed here too, announced before its first append.
  */
-import { Context, Duration, Effect, Exit, Fiber, Layer, Option, Schedule, Semaphore } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Option, Schedule, Semaphore } from "effect"
 import { fillGauge } from "../observability/FillGauge.ts"
 import { RelayLog, type RelayLogEntry, type RelayLogFull, type RelayLogUnavailable } from "../ports/RelayLog.ts"
 import { RelaySpool, type SpoolFull } from "../ports/RelaySpool.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 
-/** Entries appended between two announcements: at the longest time of an append, 8 s of the 15 s that one lives. */
+/** Entries read from the spool at a time. */
 const REPLAY_BATCH = 32
+/** Age in nanoseconds at which an announcement, which lives 15 s, is repeated before the next append. */
+const ANNOUNCED_FOR = 5_000_000_000n
+/** Longest wait for a call of the spool; it is local. A removal that was not waited for leaves a double behind. */
+const SPOOL_WAIT = Duration.seconds(5)
 /** How often a non-empty spool is tried and announced; announcements live 15 s. */
 const REPLAY_INTERVAL = Duration.seconds(1)
 /** How often the spool is tried while the process drains. */
@@ -61,15 +65,23 @@ export class RecordRelay extends Context.Service<
 
       const look = Effect.map(spool.size, (size) => (spooled = size))
 
-      /** Whether every entry of the batch is in the log now; those of a supplier whose log is full wait behind the others. */
-      const replayBatch = Effect.fnUntraced(function* (skipped: Set<number>) {
-        // A failed announcement stops the replay: miners must know before an old relay arrives late.
+      /** Announces the spool; returns when that was sent, on the monotonic clock. Miners wait for what it holds. */
+      const announce = Effect.gen(function* () {
+        const sentAt = yield* Clock.monotonicTimeNanos
         const announced = yield* Effect.timeoutOption(
-          log.announceSpool(relayer, yield* spool.lowestSessionEnd),
+          log.announceSpool(relayer, yield* local(spool.lowestSessionEnd)),
           appendTimeout
         )
+        return Option.map(announced, () => sentAt)
+      })
+
+      /** Whether every entry of the batch is in the log now; those of a supplier whose log is full wait behind the others. */
+      const replayBatch = Effect.fnUntraced(function* (skipped: Set<number>) {
+        // Read first: what is spooled meanwhile may be of an earlier session than what is announced.
+        const entries = yield* local(spool.peek(REPLAY_BATCH + skipped.size))
+        // A failed announcement stops the replay: miners must know before an old relay arrives late.
+        let announced = yield* announce
         if (Option.isNone(announced)) return "log is away"
-        const entries = yield* spool.peek(REPLAY_BATCH + skipped.size)
         const full = new Set<string>()
         for (const { id, entry } of entries) {
           const supplier = entry.relay.supplierOperatorAddress
@@ -77,28 +89,35 @@ export class RecordRelay extends Context.Service<
             skipped.add(id)
             continue
           }
+          if ((yield* Clock.monotonicTimeNanos) - announced.value > ANNOUNCED_FOR) {
+            announced = yield* announce
+            if (Option.isNone(announced)) return "log is away"
+          }
           const exit = yield* Effect.exit(Effect.timeoutOption(log.append(entry), appendTimeout))
           if (Exit.isSuccess(exit) && Option.isSome(exit.value)) {
-            yield* spool.remove([id])
+            yield* local(spool.remove([id]))
             continue
           }
           if (!isFull(exit)) return "log is away"
           full.add(supplier)
           skipped.add(id)
         }
-        return (yield* look) > skipped.size && entries.length > 0 ? "more" : "done"
+        return (yield* local(look)) > skipped.size && entries.length > 0 ? "more" : "done"
       })
 
       const replay = replaying.withPermits(1)(
         Effect.gen(function* () {
-          if ((yield* look) === 0) return true
+          if ((yield* local(look)) === 0) return true
           const skipped = new Set<number>()
           while ((yield* replayBatch(skipped)) === "more");
-          if ((yield* look) > 0) return false
+          if ((yield* local(look)) > 0) return false
           // Expires by itself if the withdrawal is lost.
           yield* Effect.ignore(Effect.timeoutOption(log.announceSpool(relayer, Option.none()), appendTimeout))
           return true
         }).pipe(
+          Effect.catchTag("TimeoutError", (cause) =>
+            Effect.as(Effect.logWarning("relay spool did not answer", cause), false)
+          ),
           Effect.catch((cause) => Effect.as(Effect.logDebug("relay spool was not replayed", cause), false)),
           Effect.interruptible
         )
@@ -125,6 +144,9 @@ export class RecordRelay extends Context.Service<
     })
   )
 }
+
+/** A call of the spool within the time for it. */
+const local = <A>(call: Effect.Effect<A>) => Effect.timeout(call, SPOOL_WAIT)
 
 const isFull = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolean =>
   Exit.isFailure(exit) &&

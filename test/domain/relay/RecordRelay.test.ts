@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option } from "effect"
+import { Clock, Duration, Effect, Fiber, Layer, Logger, Option, References } from "effect"
 import { TestClock } from "effect/testing"
 import * as RelaySpoolMemory from "../../../adapters/memory/RelaySpoolMemory.ts"
+import { drain } from "../../../domain/lifecycle/Drain.ts"
 import { RelayLog, type RelayLogEntry, RelayLogFull, RelayLogUnavailable } from "../../../domain/ports/RelayLog.ts"
 import { RelaySpool } from "../../../domain/ports/RelaySpool.ts"
 import { RecordRelay } from "../../../domain/relay/RecordRelay.ts"
+import { defaultRelayPolicy, RelayPolicyRef } from "../../../domain/relay/RelayPolicy.ts"
 
 const entry = (name: string, supplier = "a", sessionEndHeight = 6n): RelayLogEntry => ({
   trace: Option.none(),
@@ -90,6 +92,96 @@ describe("recording a relay", () => {
       assert.isFalse(yield* recorder.replay)
       assert.deepStrictEqual(state.done, [])
     }).pipe(Effect.provide(provided))
+  })
+
+  it.effect("announces again within a batch, before the announcement can expire", () => {
+    const sent: Array<readonly [at: number, what: string]> = []
+    let away = true
+    const slow = Layer.succeed(RelayLog, {
+      append: () =>
+        Effect.gen(function* () {
+          if (away) return yield* new RelayLogUnavailable({ operation: "append", cause: new Error("away") })
+          sent.push([yield* Clock.currentTimeMillis, "append"])
+          yield* Effect.sleep("900 millis")
+          return "1-0"
+        }),
+      announceSpool: () =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          sent.push([now, "announce"])
+        })
+    })
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      for (let i = 0; i < 32; i++) yield* recorder.record(entry(String(i)))
+      away = false
+      const replaying = yield* Effect.forkChild(recorder.replay)
+      yield* TestClock.adjust("1 minute")
+      assert.isTrue(yield* Fiber.join(replaying))
+      let announcedAt = Number.NEGATIVE_INFINITY
+      for (const [at, what] of sent) {
+        if (what === "announce") announcedAt = at
+        else assert.isAtMost(at - announcedAt, 5_000)
+      }
+    }).pipe(
+      Effect.provide(
+        RecordRelay.layer.pipe(
+          Layer.provideMerge(RelaySpoolMemory.layer),
+          Layer.provide(slow),
+          Layer.provide(Layer.succeed(RelayPolicyRef, { ...defaultRelayPolicy, appendTimeout: Duration.seconds(1) }))
+        )
+      )
+    )
+  })
+
+  it.effect("appends nothing of a session that was spooled while a later one was announced", () => {
+    const done: Array<string> = []
+    let away = true
+    let onAnnounce: Effect.Effect<void> = Effect.void
+    const log = Layer.succeed(RelayLog, {
+      append: ({ relay }) =>
+        Effect.suspend(() => {
+          if (away) return Effect.fail(new RelayLogUnavailable({ operation: "append", cause: new Error("away") }))
+          done.push(String(relay.sessionEndHeight))
+          return Effect.succeed("1-0")
+        }),
+      announceSpool: (_, lowest) =>
+        Effect.suspend(() => {
+          done.push(`announce ${Option.getOrElse(lowest, () => "none")}`)
+          return onAnnounce
+        })
+    })
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      const spool = yield* RelaySpool
+      yield* recorder.record(entry("1", "a", 6n))
+      away = false
+      onAnnounce = Effect.suspend(() => {
+        onAnnounce = Effect.void
+        return Effect.orDie(spool.offer(entry("2", "a", 3n)))
+      })
+      assert.isTrue(yield* recorder.replay)
+      assert.deepStrictEqual(done, ["announce 6", "6", "announce 3", "3", "announce none"])
+    }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(log))))
+  })
+
+  it.effect("tells the operator how many relays are left in the spool when the drain runs out of time", () => {
+    const { state, provided } = scripted()
+    const errors: Array<readonly [unknown, unknown]> = []
+    const logger = Logger.make(({ fiber, logLevel, message }) => {
+      if (logLevel === "Error") errors.push([message, fiber.getRef(References.CurrentLogAnnotations)["entries"]])
+    })
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      state.away = true
+      yield* recorder.record(entry("1"))
+      yield* recorder.record(entry("2"))
+      const draining = yield* Effect.forkChild(
+        drain([{ name: "flushed the spool", run: recorder.flush }], Duration.seconds(3))
+      )
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(draining), ["flushed the spool"])
+      assert.deepStrictEqual(errors, [[["mined relays are left in the spool"], 2]])
+    }).pipe(Effect.provide(provided), Effect.provide(Logger.layer([logger])))
   })
 
   it.effect("flushes as long as it takes the log to come back", () => {
