@@ -33,6 +33,7 @@ export interface RelayCase {
   readonly supplier_private_key_hex: string
   readonly request_payload_hex: string
   readonly request_signature_hex: string
+  readonly ring_pubkeys_hex: ReadonlyArray<string>
   readonly request_hex: string
   readonly request_signable_hash_hex: string
   readonly response_payload_hex: string

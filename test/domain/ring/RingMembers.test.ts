@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { addressOf, decodeAddress } from "../../../domain/keys/Address.ts"
-import { publicKeyOf } from "../../../domain/keys/PrivateKey.ts"
+import { privateKeyFromSecret, publicKeyOf } from "../../../domain/keys/PrivateKey.ts"
 import {
   firstStranger,
   keyMatchesAddress,
@@ -27,7 +27,7 @@ interface MemberCases {
     gateway_addresses_sorted: ReadonlyArray<string> | null
     ring_addresses: ReadonlyArray<string>
   }>
-  readonly placeholder: { private_key_hex: string; pubkey_hex: string; ring_address: string }
+  readonly placeholder: { private_key_hex: string; pubkey_hex: string; ring_address: string; secret_utf8: string }
 }
 
 const cases = loadVectors<MemberCases>("ring-members")
@@ -53,11 +53,27 @@ describe("golden vectors of ring members", () => {
       assert.deepStrictEqual(ringGateways(application, target), each.gateway_addresses_sorted ?? [])
       assert.deepStrictEqual(ringAddresses(application, target), each.ring_addresses)
     })
+
+    it(`${each.name}: each pending gateway counts up to the end of its last session`, () => {
+      const pending = each.pending_undelegations ?? []
+      const until = Map.groupBy(
+        pending.flatMap(({ height, gateway_addresses }) => gateway_addresses.map((gateway) => ({ gateway, height }))),
+        ({ gateway }) => gateway
+      )
+      for (const [gateway, heights] of until) {
+        assert.isTrue(Result.isSuccess(decodeAddress(gateway)), gateway)
+        const isPending = heights.some(({ height }) => BigInt(height) >= BigInt(each.session_end_height))
+        const isDelegatee = (each.delegatee_gateway_addresses ?? []).includes(gateway)
+        assert.strictEqual((each.gateway_addresses_sorted ?? []).includes(gateway), isPending || isDelegatee, gateway)
+      }
+    })
   }
 
   it("has all 60 cases", () => assert.strictEqual(cases.members.length, 60))
 
   it("derives the placeholder from its secret", () => {
+    const secret = new TextEncoder().encode(cases.placeholder.secret_utf8)
+    assert.strictEqual(toHex(privateKeyFromSecret(secret)), cases.placeholder.private_key_hex)
     assert.strictEqual(toHex(PLACEHOLDER.privateKey), cases.placeholder.private_key_hex)
     assert.strictEqual(toHex(PLACEHOLDER.publicKey), cases.placeholder.pubkey_hex)
     assert.strictEqual(PLACEHOLDER.address, cases.placeholder.ring_address)

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { sha3_512 } from "@noble/hashes/sha3.js"
-import { hashToScalar, reduceDigest } from "../../../domain/ring/HashToScalar.ts"
+import { hashToScalar, reduceDigest, significantBytes } from "../../../domain/ring/HashToScalar.ts"
+import { publicKeyOf } from "../../../domain/keys/PrivateKey.ts"
 import { decode, encode, type InvalidRingSignature } from "../../../domain/ring/RingSignature.ts"
 import { closeRing, sign } from "../../../domain/ring/RingSigning.ts"
 import { check, makeMemberPoints, verify } from "../../../domain/ring/RingVerification.ts"
@@ -48,8 +49,35 @@ describe("golden vectors of ring signatures", () => {
       )
       const ruled = sign(input)
       if (Result.isSuccess(ruled)) assert.strictEqual(toHex(encode(ruled.success)), each.signature_hex)
+      assert.strictEqual(toHex(publicKeyOf(input.privateKey)), each.pubkeys_hex[each.signer_index])
+    })
+
+    it(`meets the short challenges of ${each.name} where they are`, () => {
+      const signature = decoded(each.signature_hex)
+      const short: Array<number> = []
+      let position = 0
+      const watching = (input: Uint8Array) => {
+        // Verification starts from c0 and computes c1 first, c0 last.
+        position = (position + 1) % signature.members.length
+        if (significantBytes(reduceDigest(sha3_512(input))) < 32) short.push(position)
+        return hashToScalar(input)
+      }
+      assert.isTrue(verify(hex(each.message_hex), signature, { hashToScalar: watching }))
+      assert.deepStrictEqual(
+        short.toSorted((a, b) => a - b),
+        each.short_challenges ?? []
+      )
     })
   }
+
+  it("says nothing about the signer but that it is a member", () => {
+    for (const { name, signer_index, pubkeys_hex } of ringVectors.valid) {
+      // Who signed cannot be computed from the signature: that is what the ring is for.
+      assert.isDefined(pubkeys_hex[signer_index], name)
+    }
+    const byIndex = Map.groupBy(ringVectors.valid, ({ signer_index }) => signer_index)
+    assert.isAbove(byIndex.size, 1)
+  })
 
   it("tells undecodable from invalid as the reference does", () => {
     const members = makeMemberPoints(1000)

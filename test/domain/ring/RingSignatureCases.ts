@@ -27,6 +27,8 @@ export interface FixedRingVector extends ValidRingVector {
   readonly nonce_hex: string
   readonly decoy_scalars_hex: ReadonlyArray<string>
   readonly challenges_hex: ReadonlyArray<string>
+  /** Ascending positions of challenges whose hash had leading zero bytes; absent when there is none. */
+  readonly short_challenges?: ReadonlyArray<number>
 }
 
 /** `cases` of ring-signatures.json. */

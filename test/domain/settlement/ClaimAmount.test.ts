@@ -5,12 +5,18 @@ import { multiplier } from "../../../domain/relay/RelayDifficulty.ts"
 import { claimedUpokt, claimFigures } from "../../../domain/settlement/ClaimAmount.ts"
 import { rootCount, rootDigest, rootSum, validateRoot } from "../../../domain/settlement/ClaimRoot.ts"
 import { proofPath, proofRequirement, proofSample } from "../../../domain/settlement/ProofRequirement.ts"
+import { ClaimProofStatus, decodeClaim, encodeClaim } from "../../../domain/tx/ProofMessages.ts"
 import { hex, loadVectors, toHex } from "../../vectors/load.ts"
 import { paramsOf, someParams, type VectorParams } from "../protocol/VectorParams.ts"
+import { headerOf, type HeaderVector } from "../relay/RelayVectors.ts"
 
 interface ClaimCase {
   readonly name: string
-  readonly claim: { readonly root_hash_hex: string; readonly session_header: { readonly session_id: string } }
+  readonly claim: {
+    readonly supplier_operator_address: string
+    readonly session_header: HeaderVector
+    readonly root_hash_hex: string
+  }
   readonly claim_hex: string
   readonly claim_hash_hex: string
   readonly compute_units: string
@@ -24,6 +30,7 @@ interface ClaimCase {
   readonly sample: number
   readonly sample_bits_hex: string
   readonly proof_request_probability: number
+  readonly proof_request_probability_bits_hex: string
   readonly proof_requirement_threshold: string
   readonly requirement: string
   readonly proof_path_hex: string
@@ -34,12 +41,29 @@ interface Cases {
 }
 
 const cases = loadVectors<Cases>("claims")
+/** IEEE 754, big-endian hex. */
+const bits = (value: number): string => {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setFloat64(0, value)
+  return toHex(bytes)
+}
 
 describe("claims", () => {
   for (const vector of cases.claims) {
     const root = hex(vector.claim.root_hash_hex)
     const seed = hex(vector.seed_block_hash_hex)
     const claimHash = hex(vector.claim_hash_hex)
+
+    it(`${vector.name}: the stored claim is written and read byte for byte`, () => {
+      const claim = {
+        supplierOperatorAddress: vector.claim.supplier_operator_address,
+        sessionHeader: headerOf(vector.claim.session_header),
+        rootHash: root,
+        proofValidationStatus: ClaimProofStatus.pending
+      }
+      assert.strictEqual(toHex(encodeClaim(claim)), vector.claim_hex)
+      assert.deepStrictEqual(Result.getOrThrow(decodeClaim(hex(vector.claim_hex))), claim)
+    })
 
     it(`${vector.name}: amounts agree with the chain`, () => {
       assert.strictEqual(toHex(rootDigest(root)), vector.claim.root_hash_hex.slice(0, 64))
@@ -63,6 +87,9 @@ describe("claims", () => {
     it(`${vector.name}: requirement and path agree with the chain`, () => {
       assert.strictEqual(toHex(sha256(hex(vector.claim_hex))), vector.claim_hash_hex)
       assert.strictEqual(proofSample(claimHash, seed), vector.sample)
+      assert.strictEqual(bits(proofSample(claimHash, seed)), vector.sample_bits_hex)
+      // The probability is compared as a double: its decimal text has to give the bits that the chain compares.
+      assert.strictEqual(bits(vector.proof_request_probability), vector.proof_request_probability_bits_hex)
       assert.strictEqual(
         proofRequirement({
           claimedUpokt: BigInt(vector.claimed_upokt),

@@ -30,6 +30,9 @@ const bits = (value: number): string => {
   return toHex(bytes)
 }
 
+/** Whether a byte of a varint is followed by another. */
+const isContinued = (byte: number): boolean => byte >= 0x80
+
 describe("Go random source", () => {
   it("starts from the constants of the vectors", () => {
     assert.deepStrictEqual([...goRandTable].map(String), cases.table)
@@ -67,6 +70,15 @@ describe("Go random source", () => {
       const digest = sha256(input)
       assert.strictEqual(toHex(digest), vector.sha256_hex)
       assert.strictEqual(String(varintSeed(digest)), vector.varint_seed)
+      const length = vector.varint_read
+      if (length < 0) assert.isTrue(digest.subarray(0, -length - 1).every(isContinued))
+      else {
+        assert.strictEqual(varintSeed(digest.subarray(0, length)), varintSeed(digest))
+        assert.deepStrictEqual(Array.from(digest.subarray(0, length), isContinued), [
+          ...Array.from({ length: length - 1 }, () => true),
+          false
+        ])
+      }
       assert.strictEqual(bits(sample(input)), vector.float64_bits_hex)
       assert.strictEqual(sample(input), vector.float64)
       assert.strictEqual(bits(seededSource(input).float64()), vector.float64_bits_hex)

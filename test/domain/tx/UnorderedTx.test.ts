@@ -1,7 +1,13 @@
 import { secp256k1 } from "@noble/curves/secp256k1.js"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { adjustedGas, feeAmount, parseGasPrice } from "../../../domain/tx/TxFee.ts"
+import {
+  adjustedGas,
+  feeAmount,
+  gasLimit as gasLimitToSend,
+  parseGasPrice,
+  UNCOUNTED_GAS
+} from "../../../domain/tx/TxFee.ts"
 import { timeoutSpan } from "../../../domain/tx/TxTimeout.ts"
 import { prepareTx, signTx, SIMULATION_FEE, type TxDraft } from "../../../domain/tx/UnorderedTx.ts"
 import { hex, loadVectors, toHex } from "../../vectors/load.ts"
@@ -74,6 +80,20 @@ describe("unordered transactions", () => {
       if (vector.simulated_tx_hex !== undefined && vector.simulated_tx_hex !== "") {
         assert.strictEqual(toHex(signTx(draft, SIMULATION_FEE, sign).txBytes), vector.simulated_tx_hex)
       }
+    })
+  }
+
+  for (const { name, simulated_gas, gas_adjustment, configured_gas_limit, gas_limit } of cases) {
+    it(`adjusts the simulated gas of ${name}, also where the configured limit is sent`, () => {
+      const simulated = BigInt(simulated_gas)
+      const adjusted = adjustedGas(simulated, gas_adjustment)
+      // Adjustments have one decimal place; the product of doubles may fall one short of the exact one.
+      const exact = (simulated * BigInt(Math.round(gas_adjustment * 10))) / 10n
+      assert.include([exact, exact - 1n], adjusted)
+      assert.isAbove(Number(adjusted), Number(simulated + UNCOUNTED_GAS))
+      assert.strictEqual(gasLimitToSend(simulated, gas_adjustment), adjusted)
+      if (configured_gas_limit === "0") assert.strictEqual(adjusted.toString(), gas_limit)
+      else assert.strictEqual(configured_gas_limit, gas_limit)
     })
   }
 
