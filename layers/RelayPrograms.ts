@@ -9,6 +9,9 @@ import { RingDirectory } from "../domain/relay/RingDirectory.ts"
 import { ServeRelay } from "../domain/relay/ServeRelay.ts"
 import { SessionDirectory } from "../domain/relay/SessionDirectory.ts"
 
+/**
+ * Serving as one layer. Needs the relayer's ports and reads `RelayPolicyRef` and `StepTracer` once, when it is built.
+ */
 export const layer = ServeRelay.layerSteps(nodeSha256).pipe(
   Layer.provide([AdmitRelay.layer(nodeSha256), CompleteRelay.layer(nodeSha256)]),
   Layer.provide([RingDirectory.layer, RelayMeter.layer, RecordRelay.layer]),

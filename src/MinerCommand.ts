@@ -1,4 +1,7 @@
-/** `relaymill miner`: claims and proves what was relayed, as its configuration file says; `relaymill miner validate` only checks the file. */
+/**
+ * `relaymill miner`: claims and proves what was relayed, as its configuration file says; `relaymill miner validate`
+ * only checks the file.
+ */
 import { Console, Effect, Option, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Override } from "../adapters/config/ConfigFile.ts"
@@ -41,6 +44,10 @@ const validate = Command.make(
   })
 ).pipe(Command.withDescription("Check a configuration file without starting: exit 0 if it is right, 2 if not"))
 
+/**
+ * `relaymill miner`, with `validate`. Fails with `StartRefused` for a configuration that is not right or parts that are
+ * not built in.
+ */
 export const minerCommand = miner.pipe(
   Command.withDescription("Claim and prove relays"),
   Command.withHandler(

@@ -1,4 +1,6 @@
-/** `relaymill relayer`: serves relays as its configuration file says; `relaymill relayer validate` only checks the file. */
+/**
+ * `relaymill relayer`: serves relays as its configuration file says; `relaymill relayer validate` only checks the file.
+ */
 import { Console, Effect, Option, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
 import { configFlag, overrideOf, reportLoading } from "./ConfigReport.ts"
@@ -31,6 +33,7 @@ const validate = Command.make(
   })
 ).pipe(Command.withDescription("Check a configuration file without starting: exit 0 if it is right, 2 if not"))
 
+/** `relaymill relayer`, with `validate`. Fails as `minerCommand` does. */
 export const relayerCommand = relayer.pipe(
   Command.withDescription("Serve relays"),
   Command.withHandler(

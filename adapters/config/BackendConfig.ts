@@ -111,6 +111,7 @@ const healthCheck = section({
   ),
   headers: key("headers", headers("Header of probes, over those of the pool."))
 })
+/** Value of `health_check`: how a backend is probed. */
 export type HealthCheckConfig = ValueOf<typeof healthCheck>
 
 /** An item of `urls`: a URL, or a mapping with a name. */

@@ -22,7 +22,9 @@ export interface ConfigRow {
   readonly status: "used" | "ignored" | "refused"
 }
 
-/** Reads the node at a place (undefined: key left out). None means that a problem was noted and no default can stand in. */
+/**
+ * Reads the node at a place (undefined: key left out). None means that a problem was noted and no default can stand in.
+ */
 export interface Reader<A> {
   readonly read: (node: YamlNode | undefined, place: string, findings: Findings) => Option.Option<A>
   readonly rows: (place: string) => ReadonlyArray<ConfigRow>
@@ -96,7 +98,10 @@ export const listOf = <A>(item: Reader<A>, itemKind: string): Reader<ReadonlyArr
   rows: (place) => asEntries(item.rows(`${place}[]`), `${place}[]`)
 })
 
-/** A mapping with names chosen by the operator, in the order of the file; entries that are wrong are left out (and noted). */
+/**
+ * A mapping with names chosen by the operator, in the order of the file; entries that are wrong are left out (and
+ * noted).
+ */
 export const mapOf = <A>(
   entryOf: (name: string) => Reader<A>,
   names: {
@@ -136,6 +141,7 @@ export interface Field<A> {
   readonly name: string
   readonly reader: Reader<A>
 }
+/** A field from its name in the file and its reader. */
 export const key = <A>(name: string, reader: Reader<A>): Field<A> => ({ name, reader })
 
 type Fields = Readonly<Record<string, Field<unknown>>>

@@ -39,6 +39,7 @@ export const httpTransport = section(
   },
   { ignored: { response_header_timeout_seconds: "never has an effect, the timeout profile decides" } }
 )
+/** Value of `http_transport`: what every connection to a backend keeps to. */
 export type HttpTransportConfig = ValueOf<typeof httpTransport>
 
 const timeoutProfile = section({
@@ -56,6 +57,7 @@ const timeoutProfile = section({
     seconds({ fallback: "0", least: 0 }, "TLS handshake; 0: `http_transport`.")
   )
 })
+/** Value of one entry of `timeout_profiles`; a zero duration defers to the section it names. */
 export type TimeoutProfile = ValueOf<typeof timeoutProfile>
 
 const poolProfile = section({
@@ -72,6 +74,7 @@ const poolProfile = section({
     seconds({ fallback: "0", least: 0 }, "An idle connection is closed after this; 0: `http_transport`.")
   )
 })
+/** Value of one entry of `pool_profiles`; a zero defers to `http_transport`. */
 export type PoolProfile = ValueOf<typeof poolProfile>
 
 const timeouts = (request: number, responseHeader: number, dial: number, tlsHandshake: number): TimeoutProfile => ({

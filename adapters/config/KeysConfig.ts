@@ -1,4 +1,6 @@
-/** The `keys` section: where the suppliers' private keys are. The keys themselves are never in the configuration file. */
+/**
+ * The `keys` section: where the suppliers' private keys are. The keys themselves are never in the configuration file.
+ */
 import { key, listOf, optional, required, section, type ValueOf } from "./ConfigReader.ts"
 import { NonEmptyText, oneOf } from "./GoScalar.ts"
 import { text } from "./KeyKinds.ts"
@@ -42,6 +44,7 @@ export const keys = section({
   ),
   keyring: key("keyring", keyring)
 })
+/** Value of `keys`: where private keys are read from. Holds no key. */
 export type KeysConfig = ValueOf<typeof keys>
 
 /** Whether any source of keys is named. */

@@ -13,6 +13,7 @@ export const listener = (defaults: { readonly enabled: boolean; readonly address
     enabled: key("enabled", flag(defaults.enabled, `Serve ${serves}.`)),
     address: key("addr", listenAddress(defaults.address, `Where ${serves} are served.`))
   })
+/** Value of a server's section: whether and where it listens. */
 export type ListenerConfig = ValueOf<ReturnType<typeof listener>>
 
 const profilerSentence =

@@ -56,4 +56,5 @@ export const logging = (defaults: { readonly async: boolean }) =>
     },
     { ignored: { output: "logs always go to stderr, also in the Go fleet" } }
   )
+/** Value of `logging`. */
 export type LoggingConfig = ValueOf<ReturnType<typeof logging>>

@@ -1,4 +1,7 @@
-/** The miner's configuration: all sections, and the rules between them. Key names and defaults are those of the Go fleet. */
+/**
+ * The miner's configuration: all sections, and the rules between them. Key names and defaults are those of the Go
+ * fleet.
+ */
 import { Duration } from "effect"
 import { type Field, joinPlace, key, mapOf, optional, section, type ValueOf, withDefault } from "./ConfigReader.ts"
 import type { Findings } from "./Findings.ts"
@@ -158,6 +161,7 @@ export const minerConfig = section(fields, {
     )
   }
 })
+/** A miner's whole configuration, checked. Keys of the other process and ignored ones are findings, not values. */
 export type MinerConfig = ValueOf<typeof minerConfig>
 
 /** Keys at the top of a relayer's file that a miner's has not. */
@@ -179,7 +183,10 @@ export const relayersKeys: ReadonlySet<string> = new Set([
   "grace_period_extra_blocks"
 ])
 
-/** A renewal that does not come before the TTL: refused where both are written, as in Go; else the defaults clash: warned. */
+/**
+ * A renewal that does not come before the TTL: refused where both are written, as in Go; else the defaults clash:
+ * warned.
+ */
 const noteRenewal = (
   ttl: Duration.Duration | undefined,
   renewal: Duration.Duration | undefined,

@@ -2,6 +2,7 @@
 import { key, section, type ValueOf } from "./ConfigReader.ts"
 import { amount, count, decimal, flag, seconds } from "./KeyKinds.ts"
 
+/** `balance_monitor` of the miner. Amounts are uPOKT. */
 export const balanceMonitor = section({
   enabled: key("enabled", flag(true, "Watch balances and stakes of the suppliers.")),
   checkInterval: key("check_interval_seconds", seconds({ fallback: "300", unset: "zero" }, "Between looks.")),
@@ -18,8 +19,10 @@ export const balanceMonitor = section({
     count({ fallback: "3", least: 0 }, "Critical when the stake covers fewer missed proofs.")
   )
 })
+/** Value of `balance_monitor`. */
 export type BalanceMonitorConfig = ValueOf<typeof balanceMonitor>
 
+/** `block_health_monitor` of the miner. */
 export const blockHealthMonitor = section({
   enabled: key("enabled", flag(false, "Watch the time between blocks.")),
   slownessThreshold: key(
@@ -27,9 +30,12 @@ export const blockHealthMonitor = section({
     decimal({ fallback: "1.5", unset: "zero" }, "A block is slow after this many times `block_time_seconds`.")
   )
 })
+/** Value of `block_health_monitor`. */
 export type BlockHealthMonitorConfig = ValueOf<typeof blockHealthMonitor>
 
+/** `settlement_monitor` of the miner. */
 export const settlementMonitor = section({
   enabled: key("enabled", flag(false, "Follow claims to their settlement in block results."))
 })
+/** Value of `settlement_monitor`. */
 export type SettlementMonitorConfig = ValueOf<typeof settlementMonitor>

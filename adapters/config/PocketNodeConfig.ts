@@ -1,4 +1,6 @@
-/** The `pocket_node` section: the full node that is asked and, by the miner, sent transactions. URLs may hold tokens. */
+/**
+ * The `pocket_node` section: the full node that is asked and, by the miner, sent transactions. URLs may hold tokens.
+ */
 import { Redacted, Result, Schema } from "effect"
 import { key, required, section, type ValueOf } from "./ConfigReader.ts"
 import { HostPort, parseHostPort, writeHostPort } from "./HostPort.ts"
@@ -58,6 +60,7 @@ const minersOnly = (name: string) =>
 
 /** `pocket_node` of the relayer. */
 export const relayerPocketNode = section(fields, { foreign: minersOnly })
+/** Value of a relayer's `pocket_node`. The RPC URL may carry a password and is redacted. */
 export type PocketNodeConfig = ValueOf<typeof relayerPocketNode>
 
 /** `pocket_node` of the miner. */
@@ -66,4 +69,5 @@ export const minerPocketNode = section({
   queryTimeout: key("query_timeout_seconds", seconds({ fallback: "5", unset: "zero" }, "Longest wait for one query.")),
   chainId: key("chain_id", text("pocket", "Chain id that transactions are signed for."))
 })
+/** Value of a miner's `pocket_node`: a relayer's, with query time-out and chain id. */
 export type MinerPocketNodeConfig = ValueOf<typeof minerPocketNode>

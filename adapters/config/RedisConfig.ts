@@ -75,6 +75,7 @@ const minersOnly = (name: string) =>
 
 /** `redis` of the relayer. */
 export const relayerRedis = section(connection, { foreign: minersOnly })
+/** Value of a relayer's `redis`. The URL may carry a password and is redacted. */
 export type RedisConfig = ValueOf<typeof relayerRedis>
 
 /** `redis` of the miner: adds its place among the consumers of the streams. */
@@ -96,4 +97,5 @@ export const minerRedis = section({
     )
   )
 })
+/** Value of a miner's `redis`: a relayer's, with its place among the consumers. */
 export type MinerRedisConfig = ValueOf<typeof minerRedis>

@@ -1,4 +1,7 @@
-/** The relayer's configuration: all sections, and the rules between them. Key names and defaults are those of the Go fleet. */
+/**
+ * The relayer's configuration: all sections, and the rules between them. Key names and defaults are those of the Go
+ * fleet.
+ */
 import { type Field, joinPlace, key, listOf, required, section, type SectionOf, type ValueOf } from "./ConfigReader.ts"
 import type { Findings } from "./Findings.ts"
 import { NonEmptyText } from "./GoScalar.ts"
@@ -104,6 +107,7 @@ export const relayerConfig = section(fields, {
     }
   }
 })
+/** A relayer's whole configuration, checked. Keys of the other process and ignored ones are findings, not values. */
 export type RelayerConfig = ValueOf<typeof relayerConfig>
 
 /** Keys at the top of a miner's file that a relayer's has not. */

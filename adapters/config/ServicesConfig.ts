@@ -124,6 +124,7 @@ const service = section(
     }
   }
 )
+/** Value of one entry of `services`: limits, profiles and backends of one service. */
 export type ServiceConfig = ValueOf<typeof service>
 
 /** `services`: id to settings, in the order of the file. */

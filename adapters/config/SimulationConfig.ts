@@ -1,6 +1,6 @@
 /**
- * The `simulation` section: identities whose pinned rings may send simulated relays. Identities of a section that is off
- * never stop a start; what is wrong with them is only a warning.
+ * The `simulation` section: identities whose pinned rings may send simulated relays. Identities of a section that is
+ * off never stop a start; what is wrong with them is only a warning.
  */
 import { Option, Result, Schema } from "effect"
 import { decodePoint, encodePoint } from "../../domain/ring/CurvePoint.ts"
@@ -11,7 +11,9 @@ import { GoBoolean, NonEmptyText } from "./GoScalar.ts"
 import { count, flag, flagNotBuilt, seconds } from "./KeyKinds.ts"
 import { quoteFound, textCodec, type TextCodec } from "./TextCodec.ts"
 
-/** Hex of a 33-byte compressed public key on the curve that is not the placeholder, whose private key everybody knows. */
+/**
+ * Hex of a 33-byte compressed public key on the curve that is not the placeholder, whose private key everybody knows.
+ */
 export const RingPublicKey: TextCodec<Uint8Array> = textCodec(
   Schema.Uint8Array,
   (text) => {
@@ -94,6 +96,7 @@ const identity = section(
     }
   }
 )
+/** Value of one identity: who may send simulated relays, and for which services. */
 export type SimulationIdentity = ValueOf<typeof identity>
 
 const fields = section(
@@ -133,6 +136,7 @@ const fields = section(
     }
   }
 )
+/** Value of the simulation section; `enabled` is refused where it is not built in. */
 export type SimulationConfig = ValueOf<typeof fields>
 
 /** `simulation`; problems of a section that is off become warnings. */

@@ -16,6 +16,7 @@ const GasPriceText: TextCodec<GasPrice> = textCodec(
   (price) => `${price.scaled / 10n ** 18n}.${String(price.scaled % 10n ** 18n).padStart(18, "0")}${price.denom}`
 )
 
+/** `transaction` of the miner. Gas in units, prices in uPOKT for each unit. */
 export const transaction = section(
   {
     gasLimit: key("gas_limit", amount("0", "Gas of each transaction; 0: simulated.")),
@@ -83,4 +84,5 @@ export const transaction = section(
     }
   }
 )
+/** Value of `transaction`. */
 export type TransactionConfig = ValueOf<typeof transaction>

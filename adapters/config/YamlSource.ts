@@ -1,7 +1,7 @@
 /**
- * Reads YAML text into a tree of nodes that keep their lines and, for scalars, the text as written: `0123` and `1e10` in a
- * password stay what they are, and the key that reads a scalar decides whether it is a number. Aliases and merge keys
- * (`<<`) are resolved. Faults come as one sentence with line and column that never quotes the file's content.
+ * Reads YAML text into a tree of nodes that keep their lines and, for scalars, the text as written: `0123` and `1e10`
+ * in a password stay what they are, and the key that reads a scalar decides whether it is a number. Aliases and merge
+ * keys (`<<`) are resolved. Faults come as one sentence with line and column that never quotes the file's content.
  */
 import { Result } from "effect"
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Pair, parseDocument, Scalar } from "yaml"
@@ -33,6 +33,7 @@ export interface YamlNull {
   readonly kind: "null"
   readonly line: number
 }
+/** A value of the file with the line, from 1, it stands in. Aliases are resolved. */
 export type YamlNode = YamlScalar | YamlMapping | YamlList | YamlNull
 
 /** Content of a readable file: its top mapping and whether further documents follow (only the first one is read). */

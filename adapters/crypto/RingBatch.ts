@@ -1,6 +1,6 @@
 /**
- * What passes between the process and its verification workers: batches of signatures as one piece of memory, and verdicts.
- * A job is the 32-byte message and the wire form of the signature; jobs follow each other without separators.
+ * What passes between the process and its verification workers: batches of signatures as one piece of memory, and
+ * verdicts. A job is the 32-byte message and the wire form of the signature; jobs follow each other without separators.
  */
 import { Result } from "effect"
 import { POINT_BYTES } from "../../domain/ring/CurvePoint.ts"
@@ -19,14 +19,16 @@ export interface RingBatchAnswer {
   readonly fill: RingVerifierFill
 }
 
+/** The signature does not hold, or its bytes are no signature. */
 export const INVALID = 0
+/** The signature holds. */
 export const VALID = 1
 /** Verification threw: a broken invariant, not a verdict. */
 export const DEFECT = 2
 
 /**
- * The bytes of one job; `undefined` if message, image or a member has a length that no valid signature has, or there is no
- * member: the verdict is then `false`.
+ * The bytes of one job; `undefined` if message, image or a member has a length that no valid signature has, or there is
+ * no member: the verdict is then `false`.
  */
 export const encodeJob = (message: Uint8Array, signature: RingSignature): Uint8Array | undefined => {
   const { challenge, image, members, scalars } = signature

@@ -6,6 +6,7 @@ import { type MemoryChannel, MemoryStores } from "./MemoryStores.ts"
 /** Messages a slow subscriber may lag behind before it misses the oldest. */
 export const CHANNEL_BUFFER = 1_024
 
+/** Over `MemoryStores`: replicas that share the stores hear each other. Never fails. */
 export const layer = Layer.effect(
   Broadcast,
   Effect.gen(function* () {

@@ -2,6 +2,7 @@
 import { Effect, Layer, Random } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 
+/** Not secure: whoever knows the seed knows the bytes. */
 export const layer = Layer.succeed(Entropy, {
   bytes: (count) =>
     Effect.map(Random.Random, (random) => {

@@ -7,6 +7,7 @@ import type { Delivery } from "../../domain/ports/SupplierStore.ts"
 /** Acknowledged or delivered places of an array that may lie before its head before they are cut off. */
 const CUT_AFTER = 1_024
 
+/** A stream and its group. Ids are `<milliseconds>-<sequence>` and ascend, as those of a Redis stream. */
 export class MemoryLog {
   #time = 0
   #sequence = 0
@@ -15,7 +16,9 @@ export class MemoryLog {
   readonly #fresh: Array<Delivery> = []
   /** Index of the oldest undelivered entry. */
   #head = 0
-  /** Delivered and not acknowledged. Entries come in by ascending id and keep their places, so the first is the oldest. */
+  /**
+   * Delivered and not acknowledged. Entries come in by ascending id and keep their places, so the first is the oldest.
+   */
   readonly #pending = new Map<string, Delivery>()
   /** Nonce of the owner that read last; what is pending when another comes is due for that one. */
   #reader: string | undefined

@@ -5,6 +5,7 @@ import type { SessionCommit, StoredNode, StoredSession } from "../../domain/port
 import type { SessionEvent } from "../../domain/session/SessionEvent.ts"
 import { bytesEqual, DIGEST_SIZE, LEAF_TAG } from "../../domain/smst/TrieSpec.ts"
 
+/** Stored state of one session. Replaced in place by commits, copied before it is handed out. */
 export interface MemorySession {
   version: number
   events: Array<SessionEvent>
@@ -74,7 +75,9 @@ export const apply = (session: MemorySession, commit: SessionCommit): void => {
   session.version++
 }
 
-/** The session as the port hands it out: a snapshot that later commits do not change. Costs nothing until the next one. */
+/**
+ * The session as the port hands it out: a snapshot that later commits do not change. Costs nothing until the next one.
+ */
 export const snapshot = (id: StoredSession["session"], session: MemorySession): StoredSession => {
   session.shared = true
   return {

@@ -61,6 +61,7 @@ export interface MemoryState {
   readonly channels: Map<string, MemoryChannel>
 }
 
+/** What all memory ports share. Replicas given the same value act as processes over one database. */
 export class MemoryStores extends Context.Service<
   MemoryStores,
   MemoryState & {
@@ -107,7 +108,9 @@ export const makeStores = (): MemoryStores["Service"] => {
   }
 }
 
-/** Monotonic time in milliseconds: corrections of the wall clock neither shorten nor prolong a lease or a cached value. */
+/**
+ * Monotonic time in milliseconds: corrections of the wall clock neither shorten nor prolong a lease or a cached value.
+ */
 export const monotonicMillis: Effect.Effect<number> = Effect.map(
   Clock.monotonicTimeNanos,
   (nanos) => Number(nanos) / 1e6

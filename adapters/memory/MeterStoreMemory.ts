@@ -46,4 +46,5 @@ export const layerWith = (capacity: number) =>
     })
   )
 
+/** `layerWith` at `METER_CAPACITY` counters. */
 export const layer = layerWith(METER_CAPACITY)

@@ -47,4 +47,5 @@ export const layerWith = (limit: number, bytesLimit = LOG_HIGH_WATER_BYTES) =>
     })
   )
 
+/** `layerWith` at `LOG_HIGH_WATER`. */
 export const layer = layerWith(LOG_HIGH_WATER)

@@ -35,4 +35,5 @@ export const layerWith = (capacity: number) =>
     })
   )
 
+/** `layerWith` at `CACHE_CAPACITY` entries. */
 export const layer = layerWith(CACHE_CAPACITY)

@@ -25,6 +25,7 @@ import {
   SET_ASIDE_LIMIT
 } from "./MemoryStores.ts"
 
+/** Over `MemoryStores`. Every write compares the fence in the turn in which it takes effect. */
 export const layer = Layer.effect(
   SupplierStore,
   Effect.gen(function* () {

@@ -4,6 +4,7 @@
  * Source: OpenTelemetry Environment Variable Specification.
  */
 
+/** Environment variables by name, as of the start of the process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** On, or why not. `unknown` are exporters that were asked for and do not exist. */

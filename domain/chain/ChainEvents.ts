@@ -208,7 +208,8 @@ const encodeFields = Schema.encodeSync(ChainEvent)
 
 const parseJson = (text: string): { readonly value: unknown } | undefined => {
   try {
-    return { value: JSON.parse(text) as unknown }
+    const value: unknown = JSON.parse(text)
+    return { value }
   } catch {
     // Not JSON: the caller names the attribute.
     return undefined

@@ -4,6 +4,7 @@
  */
 import type { ComputeUnitPrice } from "../protocol/SharedParams.ts"
 
+/** Amount and relays of one unit: `upokt` is above 1 only if `relays` is 1, and the other way round. */
 export interface MeterUnit {
   /** uPOKT of one unit, ≥ 1. */
   readonly upokt: bigint
@@ -14,7 +15,9 @@ export interface MeterUnit {
 /** Relays of one unit at most: beyond it a relay is as good as free, and counts stay exact numbers. */
 const MAX_RELAYS = 1_000_000n
 
-/** The unit for relays of this weight; `undefined` when they cost nothing. `price` and units are those at session start. */
+/**
+ * The unit for relays of this weight; `undefined` when they cost nothing. `price` and units are those at session start.
+ */
 export const meterUnit = (computeUnitsPerRelay: bigint, price: ComputeUnitPrice): MeterUnit | undefined => {
   const granularity = price.computeUnitCostGranularity === 0n ? 1n : price.computeUnitCostGranularity
   const scaled = computeUnitsPerRelay * price.computeUnitsToTokensMultiplier

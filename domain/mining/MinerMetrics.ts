@@ -11,21 +11,36 @@ const counter = (name: string, description: string) =>
 
 const gauge = (name: string, description: string) => Metric.gauge(`ha_miner_${name}`, { description })
 
+/** Counts entries of committed batches, whatever became of them; labels `supplier`, `service_id`. */
 export const relaysConsumed = counter("relays_consumed_from_stream_total", "Entries of the relay log that were read")
+/** Counts leaves that were committed, each once; labels `supplier`, `service_id`. */
 export const relaysAdded = counter("relays_added_to_smst_total", "Relays that became leaves of a session's trie")
+/** Counts relays that will never be leaves and are acknowledged; label `reason`: see the description. */
 export const relaysRejected = counter(
   "relays_rejected_total",
   "Relays that did not become leaves: duplicate, session_sealed, cupr_mismatch, poison"
 )
+/**
+ * Counts relays of batches that were not committed; the same relay counts again with each attempt. Label `supplier`.
+ */
 export const relaysFailed = counter("relays_failed_smst_total", "Relays whose commit failed; they are delivered again")
+/** Label `supplier`; bounded by `IngestSettings.openTries`. */
 export const sessionTrees = gauge("session_trees_active", "Tries in memory")
+/** Bytes of these tries; label `supplier`. */
 export const sessionTreeBytes = gauge("session_tree_bytes", "Bytes of trie nodes in memory")
+/** Suppliers under a lease of this replica, those on their way out included. */
 export const suppliersHeld = gauge("supplier_claimed_count", "Suppliers owned by this replica")
+/** ⌈keys held / replicas alive⌉ of the last plan. */
 export const fairShare = gauge("supplier_fair_share", "Suppliers that are this replica's share")
+/** Counts suppliers stopped without drain: the lease was taken, or could not be renewed in time. */
 export const leasesLost = counter("supplier_leases_lost_total", "Suppliers given up because a lease could not be kept")
+/** Block height of the last look at sessions; the same for all suppliers, so it has no labels. */
 export const currentHeight = gauge("current_block_height", "Latest committed height that was acted on")
+/** Counts repeated hand-overs to a node; label `kind`: claim, proof. */
 export const rebroadcasts = counter("rebroadcasts_total", "Transactions sent again with the same bytes, by kind")
+/** Counts refusals; labels `kind` (claim, proof) and `reason` (`TxRefusalReason`). */
 export const refusals = counter("tx_refusals_total", "Transactions refused by the chain, by kind and reason")
+/** From the delivery of a batch to the end of its commits, failed ones included; no labels. */
 export const batchSeconds = Metric.histogram("ha_miner_batch_seconds", {
   description: "Seconds to fold and commit one batch of relays",
   boundaries: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5]

@@ -1,4 +1,6 @@
-/** Settings of the miner's programs. A field's name carries its unit or its type does; bounds are named where they bind. */
+/**
+ * Settings of the miner's programs. A field's name carries its unit or its type does; bounds are named where they bind.
+ */
 import { Context, Duration } from "effect"
 import type { GasPrice } from "../tx/TxFee.ts"
 
@@ -75,6 +77,7 @@ export interface FleetSettings {
   readonly drainDeadline: Duration.Duration
 }
 
+/** Bounds, times and fees of the miner, by the program that reads them. */
 export interface MinerSettings {
   readonly ingest: IngestSettings
   readonly submission: SubmissionSettings
@@ -122,6 +125,7 @@ export const defaultMinerSettings: MinerSettings = {
   }
 }
 
+/** The settings of this process; `defaultMinerSettings` unless a layer provides others. */
 export const MinerSettings = Context.Reference<MinerSettings>("relaymill/domain/mining/MinerSettings", {
   defaultValue: () => defaultMinerSettings
 })

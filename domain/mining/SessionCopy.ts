@@ -6,6 +6,7 @@ import type { SessionEvent } from "../session/SessionEvent.ts"
 import { evolve, replay, type SessionState, type Tally, unopened } from "../session/SessionState.ts"
 import { bytesEqual } from "../smst/TrieSpec.ts"
 
+/** One session under one lease. `version` is the store's, which refuses a commit over another one. */
 export interface SessionCopy {
   readonly session: SessionId
   readonly version: number

@@ -1,7 +1,7 @@
 /**
- * The sessions of one supplier under one lease, and the one way to change them: load, decide, commit, evolve, one change
- * of a session at a time. After a commit that did not succeed the copy and the trie are dropped and loaded again, so
- * that what is in memory never differs from what is stored.
+ * The sessions of one supplier under one lease, and the one way to change them: load, decide, commit, evolve, one
+ * change of a session at a time. After a commit that did not succeed the copy and the trie are dropped and loaded
+ * again, so that what is in memory never differs from what is stored.
  */
 import { Clock, Context, Effect, Option, Queue, Result, Semaphore } from "effect"
 import type { Lease, LeaseLost } from "../ports/Leases.ts"
@@ -24,6 +24,7 @@ import { SessionTries } from "./SessionTries.ts"
 /** Why a change did not take effect. Only `LeaseLost` concerns other sessions too. */
 export type ChangeFailed = LeaseLost | CommitRefused | StoreUnavailable
 
+/** One supplier's sessions for as long as the lease is held; made by `makeSessionLedger`, which loads them. */
 export class SessionLedger extends Context.Service<
   SessionLedger,
   {

@@ -25,6 +25,7 @@ class TrieDamaged extends Schema.TaggedError<TrieDamaged>()("TrieDamaged", {
   reason: Schema.String
 }) {}
 
+/** One supplier's tries in memory; made by `makeSessionTries`. A cache: whatever it drops can be opened again. */
 export class SessionTries extends Context.Service<
   SessionTries,
   {

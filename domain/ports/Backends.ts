@@ -22,8 +22,8 @@ export interface BackendRequest {
 
 /**
  * Why there is no answer. `unhealthy`: no healthy backend, nothing was sent. `unreachable`: refused, reset, broke off.
- * `timeout`: the service's time passed. `too_large`: the answer exceeds `limit` bytes. `unsendable`: the request itself is
- * none that this transport can carry (its method, its URL), nothing was sent and no backend is to blame.
+ * `timeout`: the service's time passed. `too_large`: the answer exceeds `limit` bytes. `unsendable`: the request itself
+ * is none that this transport can carry (its method, its URL), nothing was sent and no backend is to blame.
  */
 export class BackendFailed extends Schema.TaggedError<BackendFailed>()("BackendFailed", {
   reason: Schema.Literals(["unhealthy", "unreachable", "timeout", "too_large", "unsendable"]),
@@ -38,10 +38,14 @@ export class BackendFailed extends Schema.TaggedError<BackendFailed>()("BackendF
   }
 }
 
+/** Forwards requests to the backends of a service. One call is one request: retries happen inside and are not seen. */
 export class Backends extends Context.Service<
   Backends,
   {
-    /** Forwards and reads the whole answer, bounded by the service's limit. Redirects are answers. Interruption cancels the call. */
+    /**
+     * Forwards and reads the whole answer, bounded by the service's limit. Redirects are answers. Interruption cancels
+     * the call.
+     */
     readonly forward: (request: BackendRequest) => Effect.Effect<BackendAnswer, BackendFailed>
     /** Whether at least one backend is healthy now. No I/O. */
     readonly isHealthy: (service: ServiceId, rpcType: RpcType) => Effect.Effect<boolean>

@@ -45,6 +45,7 @@ export class ServiceNotFound extends Schema.TaggedError<ServiceNotFound>()("Serv
   }
 }
 
+/** Reads of committed state. Amounts are uPOKT, heights inclusive. Reads only, so every call may be repeated. */
 export class ChainQuery extends Context.Service<
   ChainQuery,
   {
@@ -62,7 +63,9 @@ export class ChainQuery extends Context.Service<
       service: ServiceId,
       height: bigint
     ) => Effect.Effect<Session, SessionNotFound | ChainUnavailable>
+    /** Live record of a staked application; none once it is unstaked, or never was staked. */
     readonly application: (address: ApplicationAddress) => Effect.Effect<Option.Option<Application>, ChainUnavailable>
+    /** Live record of a supplier by operator address; none once it is unbonded, or never was staked. */
     readonly supplier: (address: SupplierAddress) => Effect.Effect<Option.Option<Supplier>, ChainUnavailable>
     /** Account of any address: number, and public key once it has signed a transaction. */
     readonly account: (address: string) => Effect.Effect<Option.Option<Account>, ChainUnavailable>
@@ -78,13 +81,17 @@ export class ChainQuery extends Context.Service<
       service: ServiceId,
       height: bigint
     ) => Effect.Effect<Uint8Array, ServiceNotFound | ChainUnavailable>
+    /** The claim as stored, with its proof status; none before it is included and after it is settled. */
     readonly claim: (
       session: SessionId,
       supplier: SupplierAddress
     ) => Effect.Effect<Option.Option<Claim>, ChainUnavailable>
     /** All claims of the supplier now on chain, ascending by session id. */
     readonly claims: (supplier: SupplierAddress) => Effect.Effect<ReadonlyArray<Claim>, ChainUnavailable>
-    /** Typed events of the block at `height`, those of transactions first; none when the block is not committed or pruned. */
+    /**
+     * Typed events of the block at `height`, those of transactions first; none when the block is not committed or
+     * pruned.
+     */
     readonly blockEvents: (height: bigint) => Effect.Effect<Option.Option<ReadonlyArray<ChainEvent>>, ChainUnavailable>
   }
 >()("relaymill/domain/ports/ChainQuery") {}

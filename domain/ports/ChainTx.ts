@@ -1,6 +1,7 @@
 /**
  * Sends transaction bytes. Building, signing and the durable intent are the domain's; an adapter only carries bytes
- * and classifies the chain's refusals once. Every call answers or fails within a bound of the adapter's, well below a block.
+ * and classifies the chain's refusals once. Every call answers or fails within a bound of the adapter's, well below a
+ * block.
  */
 import { Context, type Effect, type Option, Schema } from "effect"
 import type { ChainUnavailable } from "./Blocks.ts"
@@ -8,9 +9,9 @@ import type { ChainUnavailable } from "./Blocks.ts"
 /**
  * What a refusal asks for. The source texts and codes are in `domain/tx/TxRefusal.ts`.
  * `known`: these very bytes are already in the node's cache: wait for them. `retry`: the same bytes may be sent later.
- * `expired`: time-out passed or too far: rebuild. `nonce_used`: time-out already used: look for the first, then rebuild.
- * `gas`: rebuild with more gas. `message`: one message failed, see `messageIndex` and `rejection`. `operator`: funds,
- * key, account or node settings: a human has to act. `malformed`: the bytes are wrong: a defect of ours.
+ * `expired`: time-out passed or too far: rebuild. `nonce_used`: time-out already used: look for the first, then
+ * rebuild. `gas`: rebuild with more gas. `message`: one message failed, see `messageIndex` and `rejection`. `operator`:
+ * funds, key, account or node settings: a human has to act. `malformed`: the bytes are wrong: a defect of ours.
  */
 export const TxRefusalReason = Schema.Literals([
   "known",
@@ -63,12 +64,16 @@ export interface IncludedTx {
   readonly refusal: Option.Option<TxRefused>
 }
 
+/** Carries signed bytes to a node and tells what became of them; holds no keys and no state. */
 export class ChainTx extends Context.Service<
   ChainTx,
   {
     /** Chain id that goes into the sign document. */
     readonly chainId: string
-    /** Gas used by these bytes when run on the last committed state. Handlers run at that height, see `transactions.md` §4. */
+    /**
+     * Gas used by these bytes when run on the last committed state. Handlers run at that height, see `transactions.md`
+     * §4.
+     */
     readonly simulate: (txBytes: Uint8Array) => Effect.Effect<bigint, TxRefused | ChainUnavailable>
     /**
      * Hands the bytes to a node's mempool and waits for CheckTx only. Success means "pending", no more. Idempotent:

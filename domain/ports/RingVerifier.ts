@@ -1,7 +1,11 @@
-/** Verifies ring signatures. Pure in `domain/ring`, native in `adapters/crypto`; both give the same verdict on every input. */
+/**
+ * Verifies ring signatures. Pure in `domain/ring`, native in `adapters/crypto`; both give the same verdict on every
+ * input.
+ */
 import { Context, type Effect } from "effect"
 import type { RingSignature } from "../ring/RingSignature.ts"
 
+/** The costly check of every relay. An adapter may move it off the main thread; the verdict is the same. */
 export class RingVerifier extends Context.Service<
   RingVerifier,
   {

@@ -7,6 +7,7 @@ export class SharedCacheUnavailable extends Schema.TaggedError<SharedCacheUnavai
   cause: Schema.Defect()
 }) {}
 
+/** Bytes by key. A value that does not decode counts as absent: the reader goes on to the source. */
 export class SharedCache extends Context.Service<
   SharedCache,
   {

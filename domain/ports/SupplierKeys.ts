@@ -9,6 +9,7 @@ export class KeyNotHeld extends Schema.TaggedError<KeyNotHeld>()("KeyNotHeld", {
   }
 }
 
+/** Signs for suppliers whose keys this process holds. Bytes of a private key cannot be asked for. */
 export class SupplierKeys extends Context.Service<
   SupplierKeys,
   {

@@ -20,7 +20,9 @@ export class InvalidDecimal extends Schema.TaggedError<InvalidDecimal>()("Invali
 /** Most digits after the point, or zeros before it, that an exponent may ask for; a double needs 324. */
 const MAX_EXPONENT = 400
 
+/** 0 / 1. */
 export const zero: Decimal = { numerator: 0n, denominator: 1n }
+/** 1 / 1. */
 export const one: Decimal = { numerator: 1n, denominator: 1n }
 
 /** Reads digits with an optional point and exponent: `0.1`, `1.`, `.5`, `1e-7`. No sign, no blanks. */

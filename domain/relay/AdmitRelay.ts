@@ -62,6 +62,9 @@ export interface AdmittedRelay extends PlausibleRelay {
   readonly forget: () => void
 }
 
+/**
+ * The checks of a relay before it is charged, cheap ones first. `read` proves nothing about the caller; `verify` does.
+ */
 export class AdmitRelay extends Context.Service<
   AdmitRelay,
   {
@@ -278,8 +281,8 @@ export const refuserFor =
 const isForeign = (signature: RingSignature.RingSignature, ring: RingKeys): boolean =>
   signature.members.length > RingSignature.memberBound(ring.size) || firstStranger(signature, ring) >= 0
 
-/** Whatever text the request has: only an address whose key is held goes further. */
-const supplierAddress = (text: string): SupplierAddress => text as SupplierAddress
+/** Names the request's supplier for the look-up of its key. */
+const supplierAddress = (text: string): SupplierAddress => text as SupplierAddress // any text: only a held one goes further
 
 const refusePlain = (reason: RefusalCause, detail: string): Effect.Effect<never, RelayRefused> =>
   Effect.fail(new RelayRefused({ reason, detail, verified: false }))
@@ -289,7 +292,9 @@ const isPlausible = (header: SessionHeader, height: bigint): boolean =>
   header.sessionStartBlockHeight <= height + PLAUSIBLE_BLOCKS &&
   header.sessionEndBlockHeight >= height - PLAUSIBLE_BLOCKS
 
-/** Transports by their number on chain (poktroll `RPCType`) or by name; absent or unknown (0): the service's default. */
+/**
+ * Transports by their number on chain (poktroll `RPCType`) or by name; absent or unknown (0): the service's default.
+ */
 const rpcTypeOf = (header: string | undefined, service: ServicePolicy): RpcType | undefined =>
   header === undefined || header === "" || header === "0" ? service.defaultRpcType : RPC_TYPES.get(header.toLowerCase())
 

@@ -38,6 +38,10 @@ export interface CompletedRelay {
   readonly mined: boolean
 }
 
+/**
+ * What follows admission: charge, answer of the backend, signature, record if the relay meets the difficulty, in this
+ * order.
+ */
 export class CompleteRelay extends Context.Service<
   CompleteRelay,
   {

@@ -11,6 +11,7 @@ interface Bucket {
   updatedAt: number
 }
 
+/** Buckets by peer. `PEER_CAPACITY` peers at most; each spend is O(1). Not shared between replicas. */
 export class PeerBudget {
   readonly #buckets = new Map<string, Bucket>()
   readonly #burst: number

@@ -18,6 +18,7 @@ export interface RelayLabels {
   readonly rpcType: RpcType | "unknown"
 }
 
+/** Labels of a request that was refused before its service and transport were known. */
 export const UNREAD: RelayLabels = { service: "unknown", rpcType: "unknown" }
 
 /** Relays of one service over one transport. */
@@ -27,6 +28,9 @@ export interface KindMetrics {
   readonly served: (status: number, seconds: number, bodyBytes: number) => void
 }
 
+/**
+ * What a relayer counts. Each call updates at once and never fails; labels come from configuration, not from callers.
+ */
 export interface RelayMetrics {
   /** One value for each pair of labels: ask once, keep it. */
   readonly kind: (labels: RelayLabels) => KindMetrics

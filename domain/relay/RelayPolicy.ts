@@ -21,6 +21,7 @@ export interface ServicePolicy {
   readonly maxBodyBytes: number
 }
 
+/** What an operator decides about serving. Read when the layers are built: a change needs a restart. */
 export interface RelayPolicy {
   /** Names this replica among relayers sharing a log. */
   readonly relayer: string
@@ -69,6 +70,7 @@ export const defaultRelayPolicy: RelayPolicy = {
   lookupsPerSecond: 200
 }
 
+/** The policy of this process; `defaultRelayPolicy`, which offers no service, unless a layer provides another. */
 export const RelayPolicyRef: Context.Reference<RelayPolicy> = Context.Reference("relaymill/domain/relay/RelayPolicy", {
   defaultValue: () => defaultRelayPolicy
 })

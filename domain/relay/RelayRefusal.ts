@@ -45,6 +45,7 @@ export const refusals = {
   defect: { status: 500, text: "internal error", code: 5 }
 } as const satisfies Record<string, Refusal>
 
+/** Name of a refusal: key of the table, value of the metric label `reason`. */
 export type RefusalCause = keyof typeof refusals
 
 /** Whom the refusal can be signed for: the request's header, and a supplier whose key is held here. */

@@ -41,6 +41,7 @@ export class RingUnknown extends Schema.TaggedError<RingUnknown>()("RingUnknown"
   }
 }
 
+/** Rings by application and session end. `RingUnknown` is kept too, for 5 s; `ChainUnavailable` for 250 ms. */
 export class RingDirectory extends Context.Service<
   RingDirectory,
   {

@@ -1,7 +1,7 @@
 /**
- * Signed requests that this replica is serving or has served, so that a replay is not paid twice. The key is made of the
- * signable hash and c₀ mod N: identical calls of a gateway differ in c₀, while raw signature bytes can be varied without a
- * key. Bounded for each session and in total; another replica may serve it once more.
+ * Signed requests that this replica is serving or has served, so that a replay is not paid twice. The key is made of
+ * the signable hash and c₀ mod N: identical calls of a gateway differ in c₀, while raw signature bytes can be varied
+ * without a key. Bounded for each session and in total; another replica may serve it once more.
  *
  * A request is entered once its signature is verified and taken out again when it was refused after all, was given up,
  * or its backend failed: it was not charged, so the gateway that sends the same bytes again is served, not told 409.
@@ -21,6 +21,9 @@ interface SeenSession {
   readonly keys: Set<string>
 }
 
+/**
+ * Keys of requests by session. Both bounds count requests; beyond one, the oldest are forgotten and counted as dropped.
+ */
 export class SeenRequests {
   readonly #sessions = new Map<string, SeenSession>()
   readonly #perSession: number
@@ -48,7 +51,9 @@ export class SeenRequests {
     return `${bytesToText(signableHash, 0, HASH_BYTES)}${BigInt.asUintN(CHALLENGE_BITS, challenge).toString(36)}`
   }
 
-  /** Remembers a verified request of a session that is served through `graceEnd`; false when it was remembered already. */
+  /**
+   * Remembers a verified request of a session that is served through `graceEnd`; false when it was remembered already.
+   */
   enter(session: string, graceEnd: bigint, key: string): boolean {
     let seen = this.#sessions.get(session)
     if (seen?.keys.has(key) === true) return false

@@ -14,7 +14,10 @@ import { ApplicationAddress, ServiceId, SupplierAddress } from "../protocol/Iden
 import { graceEnd } from "../session/SessionWindow.ts"
 import type { SessionHeader } from "./SessionHeader.ts"
 
-/** Sessions kept, about 2 KB each; a relayer of 100 applications and 10 services sees about 3 000 in an hour of short ones. */
+/**
+ * Sessions kept, about 2 KB each; a relayer of 100 applications and 10 services sees about 3 000 in an hour of short
+ * ones.
+ */
 const SESSION_CAPACITY = 10_000
 const SUPPLIER_CAPACITY = 10_000
 /** How long a session's facts are kept: longer than any session and its grace can be served. */
@@ -44,6 +47,7 @@ export interface SessionFacts {
 
 type FactsError = SessionNotFound | ServiceNotFound | ChainUnavailable
 
+/** Facts by session and supplier. Failures are kept too: absence for 5 s, a chain that did not answer for 250 ms. */
 export class SessionDirectory extends Context.Service<
   SessionDirectory,
   {
@@ -109,7 +113,9 @@ export class SessionDirectory extends Context.Service<
         failure: () => UNAVAILABLE_MILLIS
       })
 
-      /** Params are live while the session is active, those at its end afterwards; suppliers of a session likewise live. */
+      /**
+       * Params are live while the session is active, those at its end afterwards; suppliers of a session likewise live.
+       */
       const readShare = Effect.fnUntraced(function* (key: string) {
         const [application = "", endText = "0"] = key.split("|")
         const end = BigInt(endText)

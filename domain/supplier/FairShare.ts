@@ -23,6 +23,7 @@ export interface FleetView {
   readonly round: number
 }
 
+/** What a replica does next; `release` comes before any taking. */
 export interface FleetPlan {
   /** ⌈keys / replicas⌉. */
   readonly share: number
@@ -37,6 +38,11 @@ export interface FleetPlan {
 /** Suppliers tried in one round: bounds the calls to the lease store. */
 export const TRIES_PER_ROUND = 32
 
+/**
+ * Plans one round: hands over what is beyond the share or has no key here, takes what is free up to the share. Beyond
+ * it one supplier is adopted in a round, if nothing is to be handed over and the set of replicas is settled. Linear in
+ * the keys.
+ */
 export const planFleet = (view: FleetView): FleetPlan => {
   const replicas = [...new Set([...view.replicas, view.replica])].sort()
   const keys = new Set(view.keys)

@@ -1,6 +1,6 @@
 /**
- * The suppliers that this replica owns: it takes its share of the keys held here, renews, hands over what is too much, and
- * stops a supplier at once when its lease cannot be kept. Each owned supplier runs in a scope of its own.
+ * The suppliers that this replica owns: it takes its share of the keys held here, renews, hands over what is too much,
+ * and stops a supplier at once when its lease cannot be kept. Each owned supplier runs in a scope of its own.
  */
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Queue, Scope, Semaphore, Stream } from "effect"
 import * as Metrics from "../mining/MinerMetrics.ts"
@@ -11,6 +11,7 @@ import type { SupplierAddress } from "../protocol/Identifiers.ts"
 import { planFleet } from "./FairShare.ts"
 import { startSupplierPipeline, type SupplierPipeline, type SupplierPorts } from "./SupplierPipeline.ts"
 
+/** A running fleet of this replica's suppliers; it ends with the scope it was started in. */
 export interface SupplierFleet {
   /** Suppliers owned now, ascending. */
   readonly suppliers: Effect.Effect<ReadonlyArray<SupplierAddress>>

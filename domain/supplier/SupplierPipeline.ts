@@ -1,4 +1,6 @@
-/** One supplier under one lease: relays in, sessions to their end on chain, and a drain that leaves everything stored. */
+/**
+ * One supplier under one lease: relays in, sessions to their end on chain, and a drain that leaves everything stored.
+ */
 import { Clock, Context, Deferred, Effect, Fiber, type Scope } from "effect"
 import { checkpoint } from "../mining/Checkpoint.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
@@ -20,11 +22,14 @@ import { watchedStore } from "./WatchedStore.ts"
 /** What a pipeline needs. */
 export type SupplierPorts = Blocks | Broadcast | ChainQuery | ChainTx | SupplierKeys | SupplierStore
 
+/** A supplier at work. */
 export interface SupplierPipeline {
   readonly lease: Lease
   /** Fails when the lease is lost, dies with a defect of the pipeline; ends when it is drained. */
   readonly ended: Effect.Effect<void, LeaseLost>
-  /** Finishes the batch in hand, stops looking at sessions, checkpoints every trie. Once, however often it is called. */
+  /**
+   * Finishes the batch in hand, stops looking at sessions, checkpoints every trie. Once, however often it is called.
+   */
   readonly drain: Effect.Effect<void>
 }
 

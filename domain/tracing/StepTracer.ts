@@ -20,6 +20,7 @@ export interface StepOptions extends StepFacts {
   readonly root?: boolean
 }
 
+/** Steps for traces. With `enabled` false every method costs nothing and the effects run as they are. */
 export interface StepTracer {
   /** Whether spans are made; lets a caller leave out work that only serves them. */
   readonly enabled: boolean
@@ -34,6 +35,7 @@ export interface StepTracer {
   readonly context: Effect.Effect<Option.Option<Tracer.ExternalSpan>>
 }
 
+/** The tracer of this process: off unless `adapters/tracing` provides one. */
 export const StepTracer: Context.Reference<StepTracer> = Context.Reference("relaymill/domain/tracing/StepTracer", {
   defaultValue: (): StepTracer => ({
     enabled: false,

@@ -12,10 +12,15 @@ export type WireDialect = "gogo" | "google"
 
 /** Wire types of protobuf. */
 export const VARINT = 0
+/** 8 bytes, little-endian: fixed64, sfixed64, double. */
 export const FIXED64 = 1
+/** A varint length and so many bytes: string, bytes, sub-message, packed list. */
 export const LENGTH_DELIMITED = 2
+/** Opens a group, which no message here has: skipped to its end. */
 export const START_GROUP = 3
+/** Closes a group; an error outside of one. */
 export const END_GROUP = 4
+/** 4 bytes, little-endian: fixed32, sfixed32, float. */
 export const FIXED32 = 5
 
 const TWO_32 = 4294967296
@@ -357,7 +362,9 @@ export class ProtoReader {
 
 const EMPTY = new Uint8Array(0)
 
-/** Decodes one message: `read` consumes the fields of `input` into `draft`, which is the result unless a read failed. */
+/**
+ * Decodes one message: `read` consumes the fields of `input` into `draft`, which is the result unless a read failed.
+ */
 export const decodeMessage = <Draft>(
   subject: string,
   input: Uint8Array,
