@@ -3,13 +3,15 @@
  * them locally, so that most relays cost no round trip; what it holds unspent is given back when the session is over
  * and at the drain. Charged cost never exceeds the limit; a crash loses at most the chunks held here.
  */
-import { Clock, Context, Effect, Layer, Semaphore } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Semaphore } from "effect"
+import { meterName } from "../meter/MeterCleanup.ts"
 import type { MeterUnit } from "../meter/MeterUnit.ts"
 import { consumptionLimit } from "../meter/RelayCost.ts"
 import { fillGauge } from "../observability/FillGauge.ts"
 import type { ChainUnavailable } from "../ports/Blocks.ts"
 import { type MeterKey, MeterStore, MeterUnavailable } from "../ports/MeterStore.ts"
 import { SessionId, SupplierAddress } from "../protocol/Identifiers.ts"
+import { EndedMeters } from "./EndedMeters.ts"
 import { relayMetrics } from "./RelayMetrics.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 import { SessionDirectory, type SessionFacts } from "./SessionDirectory.ts"
@@ -24,6 +26,12 @@ const EXHAUSTED_MILLIS = 1_000
 const AWAY_MILLIS = 1_000
 /** Allowances held at most; one for each session and supplier served. Beyond it an idle one is given back early. */
 const ALLOWANCE_CAPACITY = 50_000
+/** Counters remembered at most until they are dropped; beyond it the store's expiry takes the oldest. */
+const ENDED_CAPACITY = 100_000
+/** Longest wait for a give-back or a drop. */
+const STORE_WAIT = Duration.seconds(2)
+/** Give-backs at a time while the process drains. */
+const DRAIN_CONCURRENCY = 16
 
 /** What this replica holds of one session's share. */
 interface Allowance {
@@ -61,8 +69,13 @@ export class RelayMeter extends Context.Service<
       facts: SessionFacts,
       supplier: string
     ) => Effect.Effect<Reservation | undefined, MeterUnavailable | ChainUnavailable>
-    /** Gives back what is held for sessions whose grace ended below `height`, also what is released later. */
+    /**
+     * Gives back what is held for sessions whose grace ended below `height`, also what is released later, and drops the
+     * store's counters long after that. What a store that is away leaves undone is done at a later block.
+     */
     readonly settle: (height: bigint) => Effect.Effect<void>
+    /** Gives back what is held and unspent of the counter, by its `meterName`; nothing for one not held. */
+    readonly release: (name: string) => Effect.Effect<void>
     /** Gives back everything held and unspent. */
     readonly drain: Effect.Effect<void>
   }
@@ -80,10 +93,16 @@ export class RelayMeter extends Context.Service<
         "Sessions and suppliers for which this relayer holds a meter allowance",
         () => held.size
       )
+      const ended = new EndedMeters(ENDED_CAPACITY)
+      yield* fillGauge(
+        "ha_relayer_relay_meter_sessions_ended",
+        "Sessions and suppliers served no more whose meter counters are to be dropped",
+        () => ended.size
+      )
 
       const allowanceOf = (facts: SessionFacts, unit: MeterUnit, supplier: string): Allowance => {
         const session = facts.header.sessionId
-        const name = `${session}|${supplier}`
+        const name = meterName(session, supplier)
         let allowance = held.get(name)
         if (allowance === undefined) {
           allowance = {
@@ -166,29 +185,58 @@ export class RelayMeter extends Context.Service<
         return undefined
       })
 
+      /** Returns false when the store did not confirm. */
       const giveBack = (allowance: Allowance) =>
         Effect.suspend(() => {
-          const units = Math.floor(allowance.available / allowance.unit.relays)
-          if (units === 0) return Effect.void
+          const units = wholeUnits(allowance)
+          if (units === 0) return Effect.succeed(true)
           const amount = BigInt(units) * allowance.unit.upokt
           allowance.available -= units * allowance.unit.relays
-          return Effect.catch(store.giveBack(allowance.key, amount), () =>
+          const givenBack = Effect.timeout(store.giveBack(allowance.key, amount), STORE_WAIT)
+          return Effect.catch(Effect.as(givenBack, true), () =>
             // Not confirmed, so it may have been given back: trying again could give it back twice, and more than the
             // limit would be served. Keeping it out charges too much instead.
             Effect.logWarning("meter allowance was not given back").pipe(
-              Effect.annotateLogs({ session: allowance.key.session, supplier: allowance.key.supplier, upokt: amount })
+              Effect.annotateLogs({ session: allowance.key.session, supplier: allowance.key.supplier, upokt: amount }),
+              Effect.as(false)
             )
           )
         })
 
+      const forget = (name: string, allowance: Allowance) => {
+        if (held.get(name) === allowance) held.delete(name)
+        ended.add(name, allowance.key, allowance.graceEnd)
+      }
+
       /** Gives back and forgets the oldest idle allowance. */
       const makeRoom = Effect.suspend(() => {
+        if (held.size <= ALLOWANCE_CAPACITY) return Effect.void
         for (const [name, allowance] of held) {
           if (allowance.outstanding > 0) continue
-          held.delete(name)
+          forget(name, allowance)
           return giveBack(allowance)
         }
         return Effect.void
+      })
+
+      /** Of sessions that ended; returns false when the store is away. */
+      const giveBackEnded = Effect.fnUntraced(function* (height: bigint) {
+        for (const [name, allowance] of held) {
+          if (allowance.graceEnd >= height) continue
+          const isConfirmed = yield* giveBack(allowance)
+          // What is still outstanding may be released and is given back at a later block.
+          if (allowance.outstanding === 0 && wholeUnits(allowance) === 0) forget(name, allowance)
+          if (!isConfirmed) return false
+        }
+        return true
+      })
+
+      const dropEnded = Effect.fnUntraced(function* (height: bigint) {
+        for (const [name, key] of ended.due(height)) {
+          if (held.has(name)) continue
+          yield* Effect.timeout(store.drop(key), STORE_WAIT)
+          ended.delete(name)
+        }
       })
 
       return RelayMeter.of({
@@ -198,27 +246,33 @@ export class RelayMeter extends Context.Service<
             if (!meter.enabled || unit === undefined) return Effect.succeed(uncharged)
             const allowance = allowanceOf(facts, unit, supplier)
             if (allowance.available > 0) return Effect.succeed(spend(allowance, facts.header.serviceId))
-            // Held meanwhile: a chunk that comes in is not to be forgotten with a session that ended while it was asked for.
-            allowance.outstanding++
-            const refilled = Effect.ensuring(
-              allowance.lock.withPermits(1)(refill(allowance, facts)),
-              Effect.sync(() => void allowance.outstanding--)
+            // Held meanwhile: a chunk that comes in is not to be forgotten with a session that ended while it was asked
+            // for, nor with an allowance that makes room.
+            return Effect.acquireUseRelease(
+              Effect.sync(() => void allowance.outstanding++),
+              () => Effect.andThen(makeRoom, allowance.lock.withPermits(1)(refill(allowance, facts))),
+              () => Effect.sync(() => void allowance.outstanding--)
             )
-            return held.size > ALLOWANCE_CAPACITY ? Effect.andThen(makeRoom, refilled) : refilled
           }),
         settle: Effect.fnUntraced(function* (height) {
-          for (const [name, allowance] of held) {
-            if (allowance.graceEnd >= height) continue
-            yield* giveBack(allowance)
-            // What is still outstanding may be released and is given back at a later block.
-            if (allowance.outstanding === 0) held.delete(name)
-          }
+          if (!(yield* giveBackEnded(height))) return
+          yield* Effect.catch(dropEnded(height), (cause) => Effect.logDebug("meter counter was not dropped", cause))
         }),
-        drain: Effect.suspend(() => Effect.forEach([...held.values()], giveBack, { discard: true }))
+        release: (name) =>
+          Effect.suspend(() => {
+            const allowance = held.get(name)
+            return allowance === undefined ? Effect.void : Effect.asVoid(giveBack(allowance))
+          }),
+        drain: Effect.suspend(() =>
+          Effect.forEach([...held.values()], giveBack, { concurrency: DRAIN_CONCURRENCY, discard: true })
+        )
       })
     })
   )
 }
+
+/** Units held that are not begun. */
+const wholeUnits = ({ available, unit }: Allowance): number => Math.floor(available / unit.relays)
 
 const storeIsAway = Effect.fail(
   new MeterUnavailable({ operation: "take", cause: new Error("it did not answer a moment ago") })

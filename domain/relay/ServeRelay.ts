@@ -4,9 +4,11 @@
  */
 import { Cause, Clock, Context, Effect, Layer, Option, Result, Stream } from "effect"
 import { sha256 as pureSha256, type Sha256 } from "../crypto/Sha256.ts"
+import { METER_CLEANUP } from "../meter/MeterCleanup.ts"
 import { fillGauge } from "../observability/FillGauge.ts"
 import { Backends } from "../ports/Backends.ts"
 import { Blocks } from "../ports/Blocks.ts"
+import { Broadcast } from "../ports/Broadcast.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
 import { sessionAttributes } from "../tracing/SessionAttributes.ts"
 import { ServiceId } from "../protocol/Identifiers.ts"
@@ -74,6 +76,7 @@ export class ServeRelay extends Context.Service<
         const keys = yield* SupplierKeys
         const backends = yield* Backends
         const blocks = yield* Blocks
+        const broadcast = yield* Broadcast
         const policy = yield* RelayPolicyRef
         const { enabled, step, note } = yield* StepTracer
         const metrics = yield* relayMetrics
@@ -188,8 +191,9 @@ export class ServeRelay extends Context.Service<
             [
               recorder.keepReplaying,
               Stream.runForEach(blocks.changes, ({ height }) =>
-                Effect.andThen(meter.settle(height), admit.forgetBelow(height))
-              )
+                Effect.andThen(admit.forgetBelow(height), survived(meter.settle(height)))
+              ),
+              Stream.runForEach(broadcast.subscribe(METER_CLEANUP), (name) => survived(meter.release(name)))
             ],
             { concurrency: "unbounded" }
           ).pipe(Effect.andThen(Effect.never)),
@@ -200,6 +204,10 @@ export class ServeRelay extends Context.Service<
 }
 
 const isDefect = <E>(cause: Cause.Cause<E>): boolean => Cause.hasDies(cause) && !Cause.hasInterrupts(cause)
+
+/** A defect of one piece of house-keeping does not end the rest of it. */
+const survived = (work: Effect.Effect<void>) =>
+  Effect.catchCauseIf(work, isDefect, (cause) => Effect.logError("house-keeping failed by a defect", cause))
 
 /** A refused relay is counted under its service if that is offered: what callers make up is no label. */
 const labelsOf = (refused: RelayRefused, policy: RelayPolicy): RelayLabels => {

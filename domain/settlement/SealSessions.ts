@@ -4,6 +4,7 @@
  * in danger (`SubmissionTiming`); what comes after that is counted as late.
  */
 import { Clock, Duration, Effect, Option, Result } from "effect"
+import { METER_CLEANUP, meterName } from "../meter/MeterCleanup.ts"
 import { checkpointChange, deleteOrphans } from "../mining/Checkpoint.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { isCheckpointed, type SessionChange, type SessionCopy } from "../mining/SessionCopy.ts"
@@ -20,9 +21,6 @@ import type { SessionGroup } from "./SessionGroup.ts"
 import { isolated } from "./Submission.ts"
 import { type SealMark, SubmissionMemory } from "./SubmissionMemory.ts"
 import { sealWait } from "./SubmissionTiming.ts"
-
-/** Channel on which relayers hear that a session's meter is not needed any more; payload `<session>|<supplier>`. */
-export const METER_CLEANUP = "meter:cleanup"
 
 /**
  * Seals what is due of a group. `backlog` is read once for a whole look. Returns the sessions that still wait within this
@@ -101,9 +99,9 @@ const seal = Effect.fnUntraced(function* (session: SessionId, height: bigint) {
   const ledger = yield* SessionLedger
   const orphans = yield* ledger.change(session, (copy) => sealChange(copy, height))
   yield* deleteOrphans(session, orphans)
-  // Relayers drop their meter a little earlier; without the message they drop it when the session's time is over.
+  // Relayers give back what they hold of its meter; without the message they do so when its grace has ended for them.
   yield* Effect.ignore(
-    Broadcast.use((broadcast) => broadcast.publish(METER_CLEANUP, `${session}|${ledger.lease.supplier}`))
+    Broadcast.use((broadcast) => broadcast.publish(METER_CLEANUP, meterName(session, ledger.lease.supplier)))
   )
 })
 

@@ -177,8 +177,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "allowances are not given back",
     file: "domain/relay/RelayMeter.ts",
-    line: "return Effect.catch(store.giveBack(allowance.key, amount), () =>",
-    mutant: "return Effect.catch(Effect.void, () =>"
+    line: "const givenBack = Effect.timeout(store.giveBack(allowance.key, amount), STORE_WAIT)",
+    mutant: "const givenBack = Effect.timeout(Effect.void, STORE_WAIT)"
   },
   {
     name: "a relay costs nothing",

@@ -174,8 +174,8 @@ const checkEnd = (
 
 /** Charged is what was answered, and at most what crashes and lost replies took beside. */
 const checkCharges = ({ view, serving }: World): void => {
-  for (const { session, supplier, answered, slack } of serving.accounts) {
-    const consumed = view.stores.meters.get(`${session}|${supplier}`) ?? 0n
+  for (const { session, supplier, answered, slack, dropped } of serving.accounts) {
+    const consumed = dropped + (view.stores.meters.get(`${session}|${supplier}`) ?? 0n)
     if (consumed > answered + slack) {
       view.violate("L5", `${consumed} uPOKT are charged in ${session} for ${supplier}, ${answered} were served`)
     }

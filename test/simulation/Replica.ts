@@ -205,6 +205,7 @@ export class RelayerReplica extends Replica {
       const context = this.chainPorts(gate).pipe(
         Context.add(RingVerifier, gate.wrap("RingVerifier", ringVerifier)),
         Context.add(SupplierKeys, gate.wrap("SupplierKeys", Context.get(ports, SupplierKeys))),
+        Context.add(Broadcast, gate.wrap("Broadcast", Context.get(ports, Broadcast))),
         Context.add(Backends, gate.wrap("Backends", Context.get(ports, Backends))),
         Context.add(MeterStore, gate.wrap("MeterStore", Context.get(ports, MeterStore))),
         Context.add(RelayLog, gate.wrap("RelayLog", Context.get(ports, RelayLog))),

@@ -28,6 +28,8 @@ interface Account {
   answered: bigint
   /** Cost that may have been charged beside: chunks and relays lost with a relayer or with a reply. */
   slack: bigint
+  /** Consumption that went with a dropped counter: it may not begin at nothing for a relayer that still serves. */
+  dropped: bigint
 }
 
 export class ServingConduct {
@@ -55,6 +57,15 @@ export class ServingConduct {
   /** The gateway is about to send a request. */
   sending({ body, hash }: SignedRequest): void {
     this.#requests.set(body, bytesToHex(hash))
+  }
+
+  /** Just before a step takes effect. */
+  entering(step: Step): void {
+    if (step.operation !== "MeterStore.drop") return
+    // The port's argument.
+    const { session, supplier } = step.args[0] as MeterKey
+    const account = this.#accounts.get(`${session}|${supplier}`)
+    if (account !== undefined) account.dropped += this.#view.stores.meters.get(`${session}|${supplier}`) ?? 0n
   }
 
   begin(step: Step): void {
@@ -134,7 +145,8 @@ export class ServingConduct {
         sharedAt(this.#view.chain(), header.sessionStartBlockHeight)
       ),
       answered: 0n,
-      slack: 0n
+      slack: 0n,
+      dropped: 0n
     }
     this.#accounts.set(key, account)
     this.#observe(account.application)
@@ -165,7 +177,7 @@ export class ServingConduct {
   #checkCounter({ session, supplier }: MeterKey): void {
     const account = this.#accounts.get(`${session}|${supplier}`)
     if (account === undefined) return
-    const consumed = this.#view.stores.meters.get(`${session}|${supplier}`) ?? 0n
+    const consumed = account.dropped + (this.#view.stores.meters.get(`${session}|${supplier}`) ?? 0n)
     const limit = this.limitOf(account)
     if (consumed > limit) {
       this.#view.violate("S5", `${consumed} uPOKT are taken of ${session} for ${supplier}, the limit is ${limit}`)

@@ -192,7 +192,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
       record(`${step.replica}#${step.incarnation} ${step.operation}${subject(step)}${fate(directive)}`)
       return directive
     },
-    entering: () => {},
+    entering: (step) => serving.entering(step),
     effected,
     crashed: (name, restartAfter) => {
       const replica = replicas.get(name)

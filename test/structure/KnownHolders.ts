@@ -148,6 +148,12 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     "#buckets": { bound: "PEER_CAPACITY; the peer seen longest ago goes", metric: "ha_relayer_refusal_peers" }
   },
   "domain/relay/PoktHttp.ts": { headers: local("headers of one message; its bytes are bounded") },
+  "domain/relay/EndedMeters.ts": {
+    "#ended": {
+      bound: "DROP_AFTER blocks after a session's grace; ENDED_CAPACITY",
+      metric: "ha_relayer_relay_meter_sessions_ended"
+    }
+  },
   "domain/relay/RelayMeter.ts": {
     held: {
       bound: "sessions that are served, given back after their grace; ALLOWANCE_CAPACITY",

@@ -7,6 +7,7 @@ import { nodeSha256 } from "../../adapters/crypto/NodeSha256.ts"
 import * as RingVerifierNative from "../../adapters/crypto/RingVerifierNative.ts"
 import * as SupplierKeysNative from "../../adapters/crypto/SupplierKeysNative.ts"
 import * as BackendsMemory from "../../adapters/memory/BackendsMemory.ts"
+import * as BroadcastMemory from "../../adapters/memory/BroadcastMemory.ts"
 import { MemoryStores } from "../../adapters/memory/MemoryStores.ts"
 import * as MeterStoreMemory from "../../adapters/memory/MeterStoreMemory.ts"
 import * as RelayLogMemory from "../../adapters/memory/RelayLogMemory.ts"
@@ -65,8 +66,9 @@ export class Script {
   /** Calls that reached the backend, and those interrupted there. */
   calls = 0
   interrupted = 0
-  /** The meter store does not answer. */
+  /** The meter store does not answer: it fails, or its give-backs hang. */
   meterAway = false
+  giveBackHangs = false
   /** The log does not confirm: it fails, or it never answers. */
   log: "there" | "away" | "silent" = "there"
   announcements: Array<Option.Option<bigint>> = []
@@ -114,7 +116,10 @@ const layerMeter = (script: Script) =>
           )
       return MeterStore.of({
         take: (request) => unlessAway<bigint>("take")(store.take(request)),
-        giveBack: (key, amount) => unlessAway<void>("giveBack")(store.giveBack(key, amount)),
+        giveBack: (key, amount) =>
+          Effect.suspend(() =>
+            script.giveBackHangs ? Effect.never : unlessAway<void>("giveBack")(store.giveBack(key, amount))
+          ),
         consumed: store.consumed,
         drop: store.drop
       })
@@ -190,6 +195,7 @@ export const layerWithoutBackend = (options: WorldOptions = {}) => {
       Layer.mergeAll(
         layerMeter(script),
         layerLog(script),
+        BroadcastMemory.layer,
         RelaySpoolMemory.layerWith(new Map(), options.spoolLimit),
         RingVerifierNative.layer,
         SupplierKeysNative.layer((options.held ?? [supplier]).map(({ privateKey }) => Redacted.make(privateKey)))

@@ -210,6 +210,95 @@ describe("the meter", () => {
     })
   )
 
+  it.effect("drops a counter a hundred blocks after its session's grace, and never before", () =>
+    Effect.gen(function* () {
+      const { all, consumed } = yield* meters(2, { share: 640n })
+      const [first, lagging] = all
+      for (let i = 0; i < 64; i++) (yield* first!.reserve(facts("s"), SUPPLIER))!.keep()
+      for (const height of [8n, 9n, 50n, 107n]) {
+        yield* first!.settle(height)
+        assert.isUndefined(yield* lagging!.reserve(facts("s"), SUPPLIER))
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(yield* consumed("s"), 640n)
+      yield* first!.settle(108n)
+      assert.strictEqual(yield* consumed("s"), 0n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("drops a counter at a later block when the store was away", () =>
+    Effect.gen(function* () {
+      let away = true
+      const moody = Layer.effect(
+        MeterStore,
+        Effect.map(MeterStore, (store) => ({
+          ...store,
+          drop: (key: Parameters<typeof store.drop>[0]) => Effect.suspend(() => (away ? Effect.never : store.drop(key)))
+        }))
+      ).pipe(Layer.provide(MeterStoreMemory.layer))
+      const { all, consumed } = yield* meters(1, { share: 640n }, moody)
+      const [meter] = all
+      ;(yield* meter!.reserve(facts("s"), SUPPLIER))!.keep()
+      yield* meter!.settle(8n)
+      const settling = yield* Effect.forkChild(meter!.settle(108n))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(settling)
+      assert.strictEqual(yield* consumed("s"), 10n)
+      away = false
+      yield* meter!.settle(109n)
+      assert.strictEqual(yield* consumed("s"), 0n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("does not wait for ever for a give-back, and leaves the others to the next block", () =>
+    Effect.gen(function* () {
+      let hangs = true
+      const hanging = Layer.effect(
+        MeterStore,
+        Effect.map(MeterStore, (store) => ({
+          ...store,
+          giveBack: (...args: Parameters<typeof store.giveBack>) =>
+            Effect.suspend(() => (hangs ? Effect.never : store.giveBack(...args)))
+        }))
+      ).pipe(Layer.provide(MeterStoreMemory.layer))
+      const { all, consumed } = yield* meters(1, { share: 6_400n }, hanging)
+      const [meter] = all
+      ;(yield* meter!.reserve(facts("s"), SUPPLIER))!.keep()
+      ;(yield* meter!.reserve(facts("t"), SUPPLIER))!.keep()
+      const settling = yield* Effect.forkChild(meter!.settle(8n))
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(settling)
+      hangs = false
+      yield* meter!.settle(9n)
+      // Whether the first was given back is not known: it stays charged.
+      assert.isTrue((yield* consumed("s")) > 10n)
+      assert.strictEqual(yield* consumed("t"), 10n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("does not make room with an allowance whose chunk is under way", () =>
+    Effect.gen(function* () {
+      const slow = Layer.effect(
+        MeterStore,
+        Effect.map(MeterStore, (store) => ({
+          ...store,
+          take: (request: Parameters<typeof store.take>[0]) =>
+            request.key.session === "first" ? Effect.delay(store.take(request), "1 second") : store.take(request)
+        }))
+      ).pipe(Layer.provide(MeterStoreMemory.layer))
+      const { all, consumed } = yield* meters(1, { share: 10_000n }, slow)
+      const [meter] = all
+      const reserving = yield* Effect.forkChild(meter!.reserve(facts("first"), SUPPLIER), { startImmediately: true })
+      for (let i = 0; i <= 50_000; i++) (yield* meter!.reserve(facts(String(i)), SUPPLIER))!.keep()
+      // The oldest idle one made room.
+      assert.strictEqual(yield* consumed("0"), 10n)
+      yield* TestClock.adjust("1 second")
+      ;(yield* Fiber.join(reserving))!.keep()
+      yield* meter!.settle(8n)
+      assert.strictEqual(yield* consumed("first"), 10n)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("charges relays that cost a fraction of a uPOKT", () =>
     Effect.gen(function* () {
       const { all, consumed } = yield* meters(1, { share: 3n })

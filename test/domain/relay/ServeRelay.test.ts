@@ -7,7 +7,9 @@ import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
 import { delegate } from "../../../adapters/simchain/ApplicationLifecycle.ts"
 import { SimChain } from "../../../adapters/simchain/SimChain.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
+import { METER_CLEANUP } from "../../../domain/meter/MeterCleanup.ts"
 import { BackendFailed } from "../../../domain/ports/Backends.ts"
+import { Broadcast } from "../../../domain/ports/Broadcast.ts"
 import { RelaySpool } from "../../../domain/ports/RelaySpool.ts"
 import { decodeMinedRelay } from "../../../domain/relay/MinedRelay.ts"
 import { dehydrate, relayHash } from "../../../domain/relay/Relay.ts"
@@ -443,6 +445,27 @@ describe("the meter of a relay", () => {
         yield* (yield* SimChain).produceUntil(header.sessionEndBlockHeight + 2n)
         yield* TestClock.adjust("1 milli")
         assert.strictEqual(yield* World.consumed(header), World.RELAY_COST)
+        yield* Fiber.interrupt(house)
+      })
+    )
+  )
+
+  it.effect("is given back as far as it is unspent when miners have sealed the session, and the session goes on", () =>
+    inWorld({}, () =>
+      Effect.gen(function* () {
+        const header = yield* World.currentSession
+        const relays = yield* ServeRelay
+        const broadcast = yield* Broadcast
+        const house = yield* Effect.forkChild(relays.keepHouse)
+        yield* TestClock.adjust("1 milli")
+        yield* World.serve(World.requestBytes(header, "1"))
+        assert.isAbove(Number(yield* World.consumed(header)), Number(World.RELAY_COST))
+        yield* broadcast.publish(METER_CLEANUP, "of nobody")
+        yield* broadcast.publish(METER_CLEANUP, `${header.sessionId}|${World.supplier.address}`)
+        yield* TestClock.adjust("1 milli")
+        assert.strictEqual(yield* World.consumed(header), World.RELAY_COST)
+        assert.strictEqual((yield* World.serve(World.requestBytes(header, "2"))).refusal, undefined)
+        assert.strictEqual(yield* World.charged(header), 2n * World.RELAY_COST)
         yield* Fiber.interrupt(house)
       })
     )
