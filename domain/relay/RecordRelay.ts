@@ -139,7 +139,13 @@ export class RecordRelay extends Context.Service<
           Effect.onInterrupt(() => tellLeft),
           Effect.asVoid
         ),
-        keepReplaying: Effect.forever(Effect.andThen(Effect.sleep(REPLAY_INTERVAL), replay))
+        keepReplaying: Effect.forever(
+          Effect.andThen(
+            Effect.sleep(REPLAY_INTERVAL),
+            // One that fails by a defect is not the last.
+            Effect.catchDefect(replay, (cause) => Effect.logError("relay spool was not replayed", cause))
+          )
+        )
       })
     })
   )

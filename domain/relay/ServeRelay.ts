@@ -197,7 +197,8 @@ export class ServeRelay extends Context.Service<
             ],
             { concurrency: "unbounded" }
           ).pipe(Effect.andThen(Effect.never)),
-          drain: Effect.andThen(meter.drain, recorder.flush)
+          // Beside each other: a meter store that hangs must not cost spooled relays.
+          drain: Effect.all([survived(meter.drain), recorder.flush], { concurrency: "unbounded", discard: true })
         })
       })
     )

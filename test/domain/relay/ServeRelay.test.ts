@@ -7,6 +7,7 @@ import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
 import { delegate } from "../../../adapters/simchain/ApplicationLifecycle.ts"
 import { SimChain } from "../../../adapters/simchain/SimChain.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
+import { drain } from "../../../domain/lifecycle/Drain.ts"
 import { METER_CLEANUP } from "../../../domain/meter/MeterCleanup.ts"
 import { BackendFailed } from "../../../domain/ports/Backends.ts"
 import { Broadcast } from "../../../domain/ports/Broadcast.ts"
@@ -401,6 +402,50 @@ describe("a relay whose log is away", () => {
         assert.strictEqual((yield* World.serve(World.requestBytes(header, "3"))).refusal, undefined)
         assert.strictEqual(yield* World.logged, 3)
         assert.strictEqual(yield* World.charged(header), 3n * World.RELAY_COST)
+      })
+    )
+  )
+})
+
+describe("a drain", () => {
+  it.effect("empties the spool although the meter store hangs", () =>
+    inWorld({}, (script) =>
+      Effect.gen(function* () {
+        const header = yield* World.currentSession
+        script.log = "away"
+        yield* World.serve(World.requestBytes(header, "1"))
+        script.log = "there"
+        script.giveBackHangs = true
+        const relays = yield* ServeRelay
+        const draining = yield* Effect.forkChild(
+          drain([{ name: "spool flushed, meter settled", run: relays.drain }], Duration.seconds(1))
+        )
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.join(draining)
+        assert.strictEqual(yield* World.logged, 1)
+      })
+    )
+  )
+
+  it.effect("that cannot empty the spool gives back all the same, and is not finished", () =>
+    inWorld({}, (script) =>
+      Effect.gen(function* () {
+        const header = yield* World.currentSession
+        script.log = "away"
+        yield* World.serve(World.requestBytes(header, "1"))
+        const relays = yield* ServeRelay
+        const phase = { name: "spool flushed, meter settled", run: relays.drain }
+        const draining = yield* Effect.forkChild(drain([phase], Duration.seconds(2)))
+        yield* TestClock.adjust("2 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(draining), [phase.name])
+        assert.strictEqual(yield* World.consumed(header), World.RELAY_COST)
+        // The log is back a second after the next attempt began.
+        const again = yield* Effect.forkChild(drain([phase], Duration.seconds(2)))
+        yield* TestClock.adjust("1 second")
+        script.log = "there"
+        yield* TestClock.adjust("100 millis")
+        assert.deepStrictEqual(yield* Fiber.join(again), [])
+        assert.strictEqual(yield* World.logged, 1)
       })
     )
   )
