@@ -181,6 +181,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutant: "const givenBack = Effect.timeout(Effect.void, STORE_WAIT)"
   },
   {
+    name: "a counter is dropped while other relayers may serve its session",
+    file: "domain/relay/EndedMeters.ts",
+    line: "if (height > graceEnd + DROP_AFTER) yield [name, key]",
+    mutant: "if (height > graceEnd - DROP_AFTER) yield [name, key]"
+  },
+  {
     name: "a relay costs nothing",
     file: "domain/relay/RelayMeter.ts",
     line: "allowance.available--",

@@ -57,7 +57,7 @@ const scripted = () => {
       })
   })
   const provided = RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(layer))
-  return { state, provided }
+  return { state, layer, provided }
 }
 
 describe("recording a relay", () => {
@@ -213,6 +213,53 @@ describe("recording a relay", () => {
       yield* TestClock.adjust("1 second")
       assert.isFalse(yield* Fiber.join(replaying))
     }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(hanging))))
+  })
+
+  it.effect("goes on replaying after a replay that failed by a defect", () => {
+    const { state, layer } = scripted()
+    let broken = true
+    const moody = Layer.effect(
+      RelaySpool,
+      Effect.map(RelaySpool, (spool) => ({
+        ...spool,
+        peek: (max: number) => Effect.suspend(() => (broken ? Effect.die(new Error("broken")) : spool.peek(max)))
+      }))
+    ).pipe(Layer.provide(RelaySpoolMemory.layer))
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      state.away = true
+      yield* recorder.record(entry("1"))
+      state.away = false
+      const house = yield* Effect.forkChild(recorder.keepReplaying)
+      yield* TestClock.adjust("1 second")
+      broken = false
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(state.done, ["announce 6", "1", "announce none"])
+      yield* Fiber.interrupt(house)
+    }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provide(moody), Layer.provide(layer))))
+  })
+
+  it.effect("does not wait for ever for a spool that hangs", () => {
+    const { state, layer } = scripted()
+    let hangs = true
+    const hanging = Layer.effect(
+      RelaySpool,
+      Effect.map(RelaySpool, (spool) => ({
+        ...spool,
+        peek: (max: number) => Effect.suspend(() => (hangs ? Effect.never : spool.peek(max)))
+      }))
+    ).pipe(Layer.provide(RelaySpoolMemory.layer))
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      state.away = true
+      yield* recorder.record(entry("1"))
+      state.away = false
+      const replaying = yield* Effect.forkChild(recorder.replay)
+      yield* TestClock.adjust("5 seconds")
+      assert.isFalse(yield* Fiber.join(replaying))
+      hangs = false
+      assert.isTrue(yield* recorder.replay)
+    }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provide(hanging), Layer.provide(layer))))
   })
 
   it.effect("does not let one supplier's full log hold up the others", () => {
