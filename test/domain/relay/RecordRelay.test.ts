@@ -181,7 +181,7 @@ describe("recording a relay", () => {
       yield* TestClock.adjust("3 seconds")
       assert.deepStrictEqual(yield* Fiber.join(draining), ["flushed the spool"])
       assert.deepStrictEqual(errors, [[["mined relays are left in the spool"], 2]])
-    }).pipe(Effect.provide(provided), Effect.provide(Logger.layer([logger])))
+    }).pipe(Effect.provide(Layer.merge(provided, Logger.layer([logger]))))
   })
 
   it.effect("flushes as long as it takes the log to come back", () => {
