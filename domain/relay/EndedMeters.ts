@@ -15,6 +15,7 @@ interface Ended {
   readonly graceEnd: bigint
 }
 
+/** The counters, by `meterName`. Bounded; forgetting one early costs only the drop. */
 export class EndedMeters {
   readonly #capacity: number
   readonly #ended = new Map<string, Ended>()

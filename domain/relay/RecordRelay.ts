@@ -19,6 +19,7 @@ const REPLAY_INTERVAL = Duration.seconds(1)
 /** How often the spool is tried while the process drains. */
 const FLUSH_INTERVAL = Duration.millis(100)
 
+/** Law: what `record` returned for is in the log or the spool, and what left the spool is in the log. */
 export class RecordRelay extends Context.Service<
   RecordRelay,
   {

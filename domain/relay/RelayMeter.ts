@@ -61,6 +61,7 @@ export interface Reservation {
 /** Reservation of a relay that is not charged. */
 export const uncharged: Reservation = { keep: () => {}, release: () => {} }
 
+/** Law: what this replica took of a counter is spent, held, or given back at most once; waits for give-backs are bounded. */
 export class RelayMeter extends Context.Service<
   RelayMeter,
   {
