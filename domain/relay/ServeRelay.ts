@@ -46,6 +46,7 @@ export interface RelayAnswer {
 const PROTOBUF = "application/x-protobuf"
 const JSON_TYPE = "application/json"
 
+/** Serving as transports and processes use it: relays one by one, readiness, house-keeping and the drain. */
 export class ServeRelay extends Context.Service<
   ServeRelay,
   {
