@@ -7,6 +7,7 @@ export class BroadcastUnavailable extends Schema.TaggedError<BroadcastUnavailabl
   cause: Schema.Defect()
 }) {}
 
+/** Channels by name. Losing every message costs time (a cache entry lives to its end), never correctness. */
 export class Broadcast extends Context.Service<
   Broadcast,
   {

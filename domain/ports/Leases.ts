@@ -33,6 +33,7 @@ export class LeasesUnavailable extends Schema.TaggedError<LeasesUnavailable>()("
   cause: Schema.Defect()
 }) {}
 
+/** Ownership of suppliers among replicas. A supplier has at most one unexpired lease. */
 export class Leases extends Context.Service<
   Leases,
   {

@@ -44,7 +44,7 @@ export const SkippedReason = Schema.Literals([
 /** Why accepted relays of a session are not in its claimed trie. */
 export const RelaysLateReason = Schema.Literals(["sealed", "ended", "compute_units_mismatch"])
 
-/** The events by tag, stored in order of occurrence for one session. Fields are added as optional keys, never changed. */
+/** The events by tag, stored in order of occurrence for one session. A new field is an optional key; none changes. */
 export const SessionEvent = Schema.TaggedUnion({
   /** First relay of the session. `traceparent` is the W3C context of the session's own span, when tracing is on. */
   SessionOpened: {

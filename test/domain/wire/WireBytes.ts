@@ -47,8 +47,8 @@ export const counted = (bytes: Uint8Array): { readonly bytes: Uint8Array; readon
       if (typeof property === "string" && property >= "0" && property <= "9~") visited++
       const value: unknown = Reflect.get(target, property, target)
       if (property === "subarray") {
-        return (start: number, end: number) => {
-          visited += end - start
+        return (start: number, end = target.length) => {
+          visited += Math.max(0, Math.min(end, target.length) - start)
           return target.subarray(start, end)
         }
       }
