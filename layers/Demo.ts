@@ -41,6 +41,7 @@ const SESSION_BLOCKS = 6
 const DRAIN_DEADLINE = Duration.seconds(10)
 const HOST = "127.0.0.1"
 
+/** What the command line decides about a demo, in the ranges that `DemoCommand` checks. */
 export interface DemoOptions {
   /** Relays that the gateway sends in each session. */
   readonly relays: number

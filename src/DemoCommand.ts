@@ -20,6 +20,7 @@ const sessions = count("sessions", 2, 1, 100, "Sessions at the same time, one fo
 const suppliers = count("suppliers", 2, 1, 50, "Suppliers that serve every session")
 const port = count("port", 28_080, 0, 65_535, "Port of the relayer on 127.0.0.1, 0 for a free one")
 
+/** `relaymill demo`. Fails with `StartRefused` for a number out of range; `once` exits 1 if nothing was settled. */
 export const demoCommand = Command.make(
   "demo",
   {

@@ -21,6 +21,7 @@ export interface Output {
   readonly write: (text: string) => unknown
 }
 
+/** `Screen` over an output. `isColored` counts on a terminal only; elsewhere nothing is redrawn. */
 export const layer = (output: Output, options: { readonly isColored: boolean }) =>
   Layer.sync(Screen, () => {
     const isTerminal = output.isTTY === true

@@ -32,6 +32,7 @@ export interface DemoApplication {
   readonly gatewayKey: Redacted.Redacted<Uint8Array>
 }
 
+/** Whom the gateway signs for, and what it sends. */
 export interface DemoGatewayOptions {
   readonly applications: ReadonlyArray<DemoApplication>
   /** Base URL of the relayer. */

@@ -4,6 +4,7 @@ import { addressOf } from "../../domain/keys/Address.ts"
 import { privateKeyFromSecret, publicKeyOf } from "../../domain/keys/PrivateKey.ts"
 import { fromUtf8, textToBytes } from "../../domain/wire/ByteText.ts"
 
+/** A key pair (32 and 33 bytes) and its bech32 address. */
 export interface DemoKey {
   readonly privateKey: Redacted.Redacted<Uint8Array>
   readonly publicKey: Uint8Array

@@ -12,6 +12,7 @@ export class ExchangeFailed extends Schema.TaggedError<ExchangeFailed>()("Exchan
   cause: Schema.Defect()
 }) {}
 
+/** The request as it is sent: `path` with its query, `headers` complete, `body` not compressed here. */
 export interface ExchangeRequest {
   readonly method: string
   readonly path: string

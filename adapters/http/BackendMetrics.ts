@@ -12,6 +12,7 @@ export type BackendOutcome =
   | "backend_network_error"
   | "backend_too_large"
 
+/** What is counted of calls and health. Each call updates at once and never fails. */
 export interface BackendMetrics {
   /** `status` is none without an answer. */
   readonly asked: (service: string, outcome: BackendOutcome, status: number | undefined, seconds: number) => void

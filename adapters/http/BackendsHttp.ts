@@ -47,6 +47,7 @@ interface Backend {
   next: number
 }
 
+/** `Backends` over pools of undici, one for each endpoint, closed with the scope. */
 export const layer = (backends: ReadonlyArray<BackendOptions>) =>
   Layer.effect(
     Backends,

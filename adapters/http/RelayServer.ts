@@ -56,6 +56,7 @@ export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotList
   }
 }
 
+/** The relayer's HTTP server; it listens as soon as its layer is built, which fails with `CannotListen`. */
 export class RelayServer extends Context.Service<
   RelayServer,
   {

@@ -15,6 +15,7 @@ export interface GatewayCounters {
   readonly lastProblem: string | undefined
 }
 
+/** What the demo has seen so far. A value: each event gives a new one. */
 export interface DemoProgress {
   /** Where relays are served. */
   readonly endpoint: string
@@ -31,6 +32,7 @@ export interface DemoProgress {
   readonly unpaid: number
 }
 
+/** The progress before the first block. `endpoint` is the relayer's base URL. */
 export const emptyProgress = (endpoint: string): DemoProgress => ({
   endpoint,
   height: 0n,

@@ -43,6 +43,7 @@ export class DemoFailed extends Schema.TaggedError<DemoFailed>()("DemoFailed", {
   }
 }
 
+/** A demo under way. Both methods read the same progress; `look` may be called while `watch` runs. */
 export interface DemoRun {
   /** Runs until the first settlement (`once`), or for ever. */
   readonly watch: (once: boolean) => Effect.Effect<void, DemoFailed>

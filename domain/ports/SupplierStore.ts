@@ -151,6 +151,7 @@ export class SupplierStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Delivery>, LeaseLost | StoreUnavailable>
     /** Hands out again what this owner got and did not acknowledge; called after a refused or failed commit. */
     readonly redeliver: (lease: Lease) => Effect.Effect<void, LeaseLost | StoreUnavailable>
+    /** State of the supplier's log now. Read anew each time: relayers append meanwhile. */
     readonly backlog: (lease: Lease) => Effect.Effect<Backlog, StoreUnavailable>
     /** Ids of the supplier's sessions that are not forgotten, ascending. */
     readonly sessions: (supplier: SupplierAddress) => Effect.Effect<ReadonlyArray<SessionId>, StoreUnavailable>

@@ -14,6 +14,7 @@ export interface Outgoing {
   readonly worth: bigint
 }
 
+/** Messages of one transaction, the most valuable first. */
 export type Batch = ReadonlyArray<Outgoing>
 
 /**

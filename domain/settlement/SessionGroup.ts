@@ -7,6 +7,7 @@ import { bySessionEnd } from "../session/SessionProjections.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import type { SessionHeights } from "./SessionTerms.ts"
 
+/** The group and its heights. `sessionEnd` is the last block of each of its sessions. */
 export interface SessionGroup {
   readonly sessionEnd: bigint
   readonly heights: SessionHeights

@@ -8,6 +8,7 @@ import type { HeightRange } from "../session/SessionWindow.ts"
 import { countFailedStep, type SubmissionMemory } from "./SubmissionMemory.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 
+/** Which message: `MsgCreateClaim` or `MsgSubmitProof`. Value of the metric label `kind`. */
 export type SubmissionKind = "claim" | "proof"
 
 /** The transactions of one kind for the sessions of one end. */

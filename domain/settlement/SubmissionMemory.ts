@@ -29,6 +29,7 @@ export interface SealMark {
   readonly wasAwaited: boolean
 }
 
+/** What is remembered between looks. Lost with the process, which costs a simulation or a repetition, never a claim. */
 export interface SubmissionRecords {
   timeouts: UsedTimeouts
   /** Gas of one message as last simulated. */
@@ -47,6 +48,7 @@ export interface SubmissionRecords {
   storeAwayAt: bigint
 }
 
+/** The records of one supplier under one lease; begins as `freshMemory`. */
 export class SubmissionMemory extends Context.Service<SubmissionMemory, SubmissionRecords>()(
   "relaymill/domain/settlement/SubmissionMemory"
 ) {}

@@ -25,6 +25,7 @@ export const firstSeal = (window: HeightRange): bigint => {
  */
 export type SealWait = "not_due" | "log" | "briefly" | "nothing"
 
+/** What sealing waits for at the committed `height`. `window` is that of the claim, inclusive at both ends. */
 export const sealWait = (window: HeightRange, height: bigint): SealWait => {
   const first = firstSeal(window)
   const latest = latestSeal(window)
@@ -41,6 +42,7 @@ export const sealWait = (window: HeightRange, height: bigint): SealWait => {
  */
 export type SendMode = "early" | "simulated" | "blind" | "closed"
 
+/** How a message is sent when the committed height is `height`. `isGasFixed`: the operator set the gas of a message. */
 export const sendMode = (window: HeightRange, height: bigint, isGasFixed: boolean): SendMode => {
   if (height + 1n > window.closes) return "closed"
   if (!canLandInWindow(window, height)) return "early"

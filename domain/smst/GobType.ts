@@ -6,11 +6,17 @@ import type { GobReader } from "./GobReader.ts"
 
 /** Ids of built-in types. */
 export const GOB_BOOL = 1
+/** Signed integer. */
 export const GOB_INT = 2
+/** Double, its bytes reversed as an unsigned integer. 3 is the unsigned integer. */
 export const GOB_FLOAT = 4
+/** Length and bytes. */
 export const GOB_BYTES = 5
+/** Length and bytes of a text. */
 export const GOB_STRING = 6
+/** Two doubles. */
 export const GOB_COMPLEX = 7
+/** A value with the name of its type; refused here. */
 export const GOB_INTERFACE = 8
 /** First id of a type that is described in the stream. */
 export const GOB_FIRST_USER_ID = 64

@@ -11,10 +11,15 @@ import { DIGEST_SIZE, EXTENSION_TAG, HASH_SIZE, PATH_BITS, PATH_SIZE, TAIL_SIZE,
 
 /** What a slot holds. Slot 0 is the empty node; a stub is a stored node of which only the digest is here. */
 export type NodeKind = typeof EMPTY | typeof LEAF | typeof INNER | typeof EXTENSION | typeof STUB
+/** No node: slot 0, and empty children. */
 export const EMPTY = 0
+/** A leaf; its path is in the slot, its value is not kept. */
 export const LEAF = 1
+/** A node with two children. */
 export const INNER = 2
+/** One-armed levels above a child. */
 export const EXTENSION = 3
+/** A stored node of which only digest and depth are here. */
 export const STUB = 4
 
 /** Bits of the state that are the kind. */
