@@ -43,13 +43,15 @@ export const makeSimNode = (
       PubSub.sliding<Block>({ capacity: CHANGES_BUFFER, replay: 1 }),
       PubSub.shutdown
     )
+    const runSync = Effect.runSyncWith(yield* Effect.context<never>())
     let faults: NodeFaults = { ...noFaults, ...initial }
     let state: ChainState = cell.state
     const blockAt = (height: bigint): CommittedBlock | undefined =>
       height > state.height ? undefined : cell.block(height)
     const publish = () => {
       const block = blockAt(state.height)
-      if (block !== undefined) PubSub.publishUnsafe(changes, toBlock(block))
+      // `publishUnsafe` keeps a block from all readers while one of them is full; a sliding hub never waits.
+      if (block !== undefined) runSync(PubSub.publish(changes, toBlock(block)))
     }
     /** Moves the view as far as lag allows, never back; a state that is no longer kept is jumped over. */
     const advance = (): void => {

@@ -210,6 +210,23 @@ describe("a node's faults", () => {
       )
     })
   )
+
+  test(
+    "a reader of blocks that has stopped reading keeps none from the others",
+    Effect.gen(function* () {
+      const chain = yield* SimChain.SimChain
+      const blocks = yield* Blocks
+      yield* Effect.forkChild(Stream.runForEach(blocks.changes, () => Effect.never))
+      let seen = 0n
+      yield* Effect.forkChild(
+        Stream.runForEach(blocks.changes, ({ height }) => Effect.sync(() => void (seen = height)))
+      )
+      yield* TestClock.adjust(0)
+      yield* Effect.forEach(Array.from({ length: 40 }), () => Effect.andThen(chain.produceBlock, Effect.yieldNow))
+      yield* TestClock.adjust(0)
+      assert.strictEqual(seen, (yield* blocks.latest).height)
+    })
+  )
 })
 
 describe("the chain's switches", () => {
