@@ -52,6 +52,21 @@ export class LeaseConduct {
     this.#checkTenure(step, this.#holders.get(holderKey(step, supplier)), supplier)
   }
 
+  /** What a replica counts as its own now. */
+  owns(replica: string, incarnation: number, suppliers: ReadonlyArray<string>): void {
+    for (const supplier of suppliers) {
+      const nonce = this.#holders.get(`${replica}#${incarnation}|${supplier}`)
+      const tenure = nonce === undefined ? undefined : this.#tenures.get(nonce)
+      const age = tenure === undefined ? Number.POSITIVE_INFINITY : this.#view.now() - tenure.sentAt
+      if (age >= this.#view.scenario.leaseMillis) {
+        this.#view.violate(
+          "S3",
+          `${replica}#${incarnation} counts ${supplier} as its own ${age} ms after its last renewal was sent`
+        )
+      }
+    }
+  }
+
   /** A call has taken effect. */
   effected(step: Step, exit: Exit.Exit<unknown, unknown>): void {
     if (exit._tag === "Failure") return

@@ -263,6 +263,11 @@ export class MinerReplica extends Replica {
     }).pipe(Effect.scoped, Effect.provide(context))
   }
 
+  /** Suppliers that the present incarnation counts as its own. */
+  get owned(): Effect.Effect<ReadonlyArray<string>> {
+    return Effect.suspend(() => this.#miner?.suppliers ?? Effect.succeed([]))
+  }
+
   protected get drain(): Effect.Effect<unknown> {
     return Effect.suspend(() => this.#miner?.drain ?? Effect.void)
   }

@@ -30,7 +30,10 @@ export interface RunReport {
 }
 
 /** Virtual milliseconds between two looks at all stores. */
-const TURN_MILLIS = 1_000
+const TURN_MILLIS = 500
+
+/** How long all replicas may take to stop at the end, and more. */
+const STOP_MILLIS = 20_000
 
 /** A run that has not come to rest by this height never will. */
 const LAST_HEIGHT = 48n
@@ -106,7 +109,7 @@ const drive = Effect.fnUntraced(function* (world: World, tally: TrafficTally, sc
       )
     )
   }
-  for (let i = 0; i < 20; i++) yield* turn(world, scheduler)
+  for (let i = 0; i < STOP_MILLIS / TURN_MILLIS; i++) yield* turn(world, scheduler)
   checkDrained(world)
 })
 

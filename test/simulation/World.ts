@@ -2,7 +2,7 @@
  * One run's network: a chain, the shared stores, relayers and miners behind their gates, and the checks that watch every
  * step. Everything is in memory and on the run's own clock.
  */
-import { Clock, Context, Effect, type Exit, type Fiber, Layer, Option } from "effect"
+import { Clock, Context, Duration, Effect, type Exit, type Fiber, Layer, Option, SubscriptionRef } from "effect"
 import * as BroadcastMemory from "../../adapters/memory/BroadcastMemory.ts"
 import * as EntropySeeded from "../../adapters/memory/EntropySeeded.ts"
 import * as LeasesMemory from "../../adapters/memory/LeasesMemory.ts"
@@ -23,7 +23,6 @@ import type { MeterKey } from "../../domain/ports/MeterStore.ts"
 import type { Lease } from "../../domain/ports/Leases.ts"
 import { encodeMinedRelay } from "../../domain/relay/MinedRelay.ts"
 import { defaultRelayPolicy, type RelayPolicy } from "../../domain/relay/RelayPolicy.ts"
-import { Duration, SubscriptionRef } from "effect"
 import { applications, gateways, supplierKeys, suppliers } from "./Actors.ts"
 import { ChainConduct } from "./ChainConduct.ts"
 import type { BackendMode } from "./Faults.ts"
@@ -74,7 +73,7 @@ export interface World {
   readonly appended: (supplier: string) => ReadonlyArray<Uint8Array>
   /** Appends an entry to the supplier's log past all relayers. */
   readonly appendAgain: (supplier: string, data: Uint8Array) => void
-  /** Checks all suppliers. */
+  /** Checks all suppliers, and what the miners count as their own. */
   readonly checkAll: () => void
   /** All nodes work again. */
   readonly heal: Effect.Effect<void>
@@ -84,6 +83,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
   const context = yield* Effect.context<never>()
   const clock = yield* Clock.Clock
   const runFork = Effect.runForkWith(context)
+  const runSync = Effect.runSyncWith(context)
   const fork = <A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> => runFork(effect)
   const now = () => clock.currentTimeMillisUnsafe() - EPOCH_MILLIS
   const trace = new Trace()
@@ -104,10 +104,10 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     suppliers: addresses,
     now,
     clock: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
-    chain: () => Effect.runSync(chain.state),
+    chain: () => runSync(chain.state),
     heightOf: (replica) => {
       const node = nodes.get(replica)
-      return node === undefined ? 0n : Effect.runSync(node.node.height)
+      return node === undefined ? 0n : runSync(node.node.height)
     },
     violate: (invariant, detail) => {
       record(`VIOLATION ${invariant} ${detail}`)
@@ -267,6 +267,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     },
     checkAll: () => {
       for (const supplier of addresses) accounting.check(supplier)
+      for (const miner of miners) leases.owns(miner.name, miner.incarnation, runSync(miner.owned))
     },
     heal: Effect.forEach([...nodes.values()], ({ node }) => node.setFaults(noFaults), { discard: true })
   }
