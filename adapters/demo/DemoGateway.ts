@@ -2,6 +2,7 @@
  * A gateway as small as one can be: takes the session of each application from the chain, signs each call with the ring
  * of application and gateway, sends it over HTTP, and verifies the signed answer against the supplier's key on chain.
  */
+import { equalBytes } from "@noble/curves/utils.js"
 import { Clock, Duration, Effect, Fiber, Layer, Option, Redacted, Ref, Result, Schema } from "effect"
 import { Pool } from "undici"
 import { DemoTraffic } from "../../domain/demo/RunDemo.ts"
@@ -123,7 +124,7 @@ export const layer = (options: DemoGatewayOptions) =>
         ) {
           return yield* new BadAnswer({ problem: "the supplier's signature does not verify" })
         }
-        if (!isSame(sha256(response.payload), response.payloadHash)) {
+        if (response.payloadHash === undefined || !equalBytes(sha256(response.payload), response.payloadHash)) {
           return yield* new BadAnswer({ problem: "the payload is not the signed one" })
         }
         const inner = decodeHttpResponse(response.payload)
@@ -218,6 +219,3 @@ export const layer = (options: DemoGatewayOptions) =>
   )
 
 const METHODS = ["eth_blockNumber", "eth_chainId", "eth_gasPrice", "eth_getBalance"]
-
-const isSame = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
-  b !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -1,4 +1,5 @@
 /** `Leases` over the shared memory stores: the fence lies beside the supplier's data. */
+import { bytesToHex } from "@noble/hashes/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { type Lease, LeaseLost, Leases } from "../../domain/ports/Leases.ts"
@@ -23,9 +24,7 @@ export const layerWith = (ttl: Duration.Duration) =>
         ttl,
         acquire: (address, owner) =>
           Effect.gen(function* () {
-            const nonce = Array.from(yield* entropy.bytes(NONCE_BYTES), (byte) =>
-              byte.toString(16).padStart(2, "0")
-            ).join("")
+            const nonce = bytesToHex(yield* entropy.bytes(NONCE_BYTES))
             const now = yield* monotonicMillis
             const supplier = stores.supplier(address)
             if (currentFence(supplier, now) !== undefined) return Option.none<Lease>()

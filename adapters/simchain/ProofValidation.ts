@@ -2,6 +2,7 @@
  * Validation of the block's proofs at its end: keys, ring signature, response signature, path, closest proof. The claim's
  * status says how it went; the proof is dropped in the same block. Source: poktroll `x/proof/keeper/validate_proofs.go`.
  */
+import { bytesToHex } from "@noble/hashes/utils.js"
 import { Result } from "effect"
 import type { Application } from "../../domain/chain/Application.ts"
 import { type RelayRequest, signableHash } from "../../domain/relay/RelayRequest.ts"
@@ -135,12 +136,10 @@ const responseSignatureFailure = (
 const pathFailure = (given: Uint8Array, expected: Uint8Array): string =>
   wrap(
     PROOF.invalidProof,
-    `the path of the proof provided (${hex(given)}) does not match one expected by the onchain protocol (${hex(expected)})`
+    `the path of the proof provided (${bytesToHex(given)}) does not match one expected by the onchain protocol (${bytesToHex(expected)})`
   )
 
 const closestProofFailure = (verdict: ReturnType<typeof verify>): string | undefined => {
   if (Result.isFailure(verdict)) return wrap(PROOF.invalidProof, verdict.failure.message)
   return verdict.success ? undefined : wrap(PROOF.invalidProof, "invalid closest merkle proof")
 }
-
-const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")

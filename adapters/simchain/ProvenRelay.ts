@@ -7,7 +7,7 @@ import type { RelayRequest } from "../../domain/relay/RelayRequest.ts"
 import type { RelayResponse } from "../../domain/relay/RelayResponse.ts"
 import { type CompactProof, type ClosestProof, decompact } from "../../domain/smst/CompactProof.ts"
 import { decode } from "../../domain/smst/GobProof.ts"
-import { headerText } from "./BasicChecks.ts"
+import { headerError } from "../../domain/tx/ProofMessageValidation.ts"
 import { PROOF, type RegisteredError, SERVICE, wrap } from "./ChainErrors.ts"
 import { LOCATION, quoted } from "./GoText.ts"
 import type { Verifiers } from "./Verifiers.ts"
@@ -92,7 +92,7 @@ const checkMetadata = (
   location: string
 ): RelayFault | undefined => {
   if (header === undefined) return fault(error, missing)
-  const text = headerText(header)
+  const text = headerError(header)
   return text === undefined ? undefined : fault(error, `invalid session header: ${text}${location}`)
 }
 

@@ -3,7 +3,7 @@
  * The current application record and the live shared parameters decide, as on the chain.
  * Source: poktroll `pkg/crypto/rings/client.go`, `x/application/types/application.go` (GetRingAddresses), `x/shared/types/session.go`.
  */
-import { utf8ToBytes } from "@noble/hashes/utils.js"
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import type { Application } from "../chain/Application.ts"
 import { addressBytesOf, addressOf } from "../keys/Address.ts"
 import { privateKeyFromSecret, publicKeyOf } from "../keys/PrivateKey.ts"
@@ -21,9 +21,7 @@ const placeholderPublicKey = publicKeyOf(placeholderPrivateKey)
  * bech32: never ask the chain for an account of it, never decode it.
  */
 export const PLACEHOLDER = {
-  address: Array.from(addressBytesOf(placeholderPublicKey), (byte) => byte.toString(16).padStart(2, "0"))
-    .join("")
-    .toUpperCase(),
+  address: bytesToHex(addressBytesOf(placeholderPublicKey)).toUpperCase(),
   publicKey: placeholderPublicKey,
   privateKey: placeholderPrivateKey
 } as const
