@@ -19,6 +19,7 @@ export const fills = {
   replicas: ({ replicas }: MemoryState) => replicas.size,
   meters: ({ meters }: MemoryState) => meters.size,
   cache: ({ cache }: MemoryState) => cache.size,
+  cache_members: ({ cacheSets }: MemoryState) => total(cacheSets.values(), (members) => members.size),
   channels: ({ channels }: MemoryState) => channels.size,
   channel_messages: ({ channels }: MemoryState) => total(channels.values(), ({ hub }) => PubSub.sizeUnsafe(hub))
 } as const

@@ -40,10 +40,18 @@ export interface Expiring<A> {
   readonly expiresAt: number
 }
 
+/** A message of a channel; numbers count from 1, so that a listener sees what it missed. */
+export interface Numbered {
+  readonly number: number
+  readonly payload: string
+}
+
 /** A channel of `Broadcast` with those who listen. */
 export interface MemoryChannel {
-  readonly hub: PubSub.PubSub<string>
+  readonly hub: PubSub.PubSub<Numbered>
   subscribers: number
+  /** Number of the last message. */
+  sent: number
 }
 
 /** All state. Suppliers are as many as there are keys: relays for others never get here. */
@@ -57,6 +65,8 @@ export interface MemoryState {
   readonly meters: Map<string, bigint>
   /** Bounded by `SharedCacheMemory`. */
   readonly cache: Map<string, Expiring<Uint8Array>>
+  /** Sets of the shared cache: a few names, each bounded by those who write it. */
+  readonly cacheSets: Map<string, ReadonlySet<string>>
   /** Channels that somebody listens to. */
   readonly channels: Map<string, MemoryChannel>
 }
@@ -104,6 +114,7 @@ export const makeStores = (): MemoryStores["Service"] => {
     replicas: new Map(),
     meters: new Map(),
     cache: new Map(),
+    cacheSets: new Map(),
     channels: new Map()
   }
 }

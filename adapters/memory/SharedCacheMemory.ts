@@ -1,4 +1,5 @@
-/** `SharedCache` over the shared memory stores; bounded, the entry set longest ago makes room. */
+/** `SharedCache` over the shared memory stores; values are bounded, the entry set longest ago makes room. */
+import { equalBytes } from "@noble/curves/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
 import { SharedCache } from "../../domain/ports/SharedCache.ts"
 import { MemoryStores, monotonicMillis } from "./MemoryStores.ts"
@@ -11,26 +12,47 @@ export const layerWith = (capacity: number) =>
   Layer.effect(
     SharedCache,
     Effect.gen(function* () {
-      const { cache } = yield* MemoryStores
+      const { cache, cacheSets } = yield* MemoryStores
+
+      const read = (key: string, now: number): Uint8Array | undefined => {
+        const entry = cache.get(key)
+        if (entry === undefined || entry.expiresAt > now) return entry?.value
+        cache.delete(key)
+        return undefined
+      }
+
+      const write = (key: string, value: Uint8Array, timeToLive: Duration.Duration, now: number): void => {
+        cache.delete(key)
+        cache.set(key, { value, expiresAt: now + Duration.toMillis(timeToLive) })
+        for (const oldest of cache.keys()) {
+          if (cache.size <= capacity) break
+          cache.delete(oldest)
+        }
+      }
+
       return SharedCache.of({
-        get: (key) =>
+        get: (key) => Effect.map(monotonicMillis, (now) => Option.fromUndefinedOr(read(key, now))),
+        set: (key, value, timeToLive) => Effect.map(monotonicMillis, (now) => write(key, value, timeToLive, now)),
+        setIfAbsent: (key, value, timeToLive) =>
           Effect.map(monotonicMillis, (now) => {
-            const entry = cache.get(key)
-            if (entry === undefined) return Option.none()
-            if (entry.expiresAt > now) return Option.some(entry.value)
-            cache.delete(key)
-            return Option.none()
+            if (read(key, now) !== undefined) return false
+            write(key, value, timeToLive, now)
+            return true
           }),
-        set: (key, value, timeToLive) =>
+        remove: (key) => Effect.sync(() => void cache.delete(key)),
+        removeIf: (key, value) =>
           Effect.map(monotonicMillis, (now) => {
-            cache.delete(key)
-            cache.set(key, { value, expiresAt: now + Duration.toMillis(timeToLive) })
-            for (const oldest of cache.keys()) {
-              if (cache.size <= capacity) break
-              cache.delete(oldest)
-            }
+            const found = read(key, now)
+            return found !== undefined && equalBytes(found, value) && cache.delete(key)
           }),
-        remove: (key) => Effect.sync(() => void cache.delete(key))
+        members: (key) => Effect.sync(() => [...(cacheSets.get(key) ?? [])]),
+        changeMembers: (key, { add, remove }) =>
+          Effect.sync(() => {
+            const members = new Set([...(cacheSets.get(key) ?? []), ...add])
+            for (const member of remove) members.delete(member)
+            if (members.size > 0) cacheSets.set(key, members)
+            else cacheSets.delete(key)
+          })
       })
     })
   )

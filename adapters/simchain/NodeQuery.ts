@@ -1,6 +1,7 @@
 /** The `ChainQuery` port over the state that a node shows. Nothing is cached: reading costs nothing here. */
 import { Effect, Option, Result } from "effect"
 import { type ChainEvent, decodeEvent } from "../../domain/chain/ChainEvents.ts"
+import type { Service } from "../../domain/chain/Service.ts"
 import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { ChainQuery, ServiceNotFound, SessionNotFound } from "../../domain/ports/ChainQuery.ts"
 import { computeUnitsAt } from "../../domain/protocol/ComputeUnitsHistory.ts"
@@ -51,8 +52,12 @@ export const makeNodeQuery = (view: NodeView): ChainQuery["Service"] => {
       read("application", (state) => Effect.succeed(Option.fromUndefinedOr(state.applications.get(address)))),
     supplier: (address) =>
       read("supplier", (state) => Effect.succeed(Option.fromUndefinedOr(state.suppliers.get(address)))),
+    service: (id) =>
+      read("service", (state) => Effect.succeed(Option.map(Option.fromUndefinedOr(state.services.get(id)), toService))),
     account: (address) =>
       read("account", (state) => Effect.succeed(Option.fromUndefinedOr(state.accounts.get(address)))),
+    publicKey: (address) =>
+      read("publicKey", (state) => Effect.succeed(Option.fromUndefinedOr(state.accounts.get(address)?.publicKey))),
     balance: (address) => read("balance", (state) => Effect.succeed(balanceOf(state, address))),
     computeUnitsPerRelayAt: (id, height) =>
       readService("computeUnitsPerRelayAt", id, (service) =>
@@ -74,6 +79,14 @@ export const makeNodeQuery = (view: NodeView): ChainQuery["Service"] => {
       read("blockEvents", () => Effect.succeed(Option.map(Option.fromUndefinedOr(view.block(height)), typedEvents)))
   })
 }
+
+const toService = ({ id, name, computeUnitsPerRelay, ownerAddress, card }: ServiceRecord): Service => ({
+  id,
+  name,
+  computeUnitsPerRelay,
+  ownerAddress,
+  card
+})
 
 /** Events of transactions in order, then those of the end of the block; untyped ones are left out. */
 const typedEvents = (block: CommittedBlock): ReadonlyArray<ChainEvent> =>

@@ -7,6 +7,7 @@ import { Context, type Effect, type Option, Schema } from "effect"
 import type { Account } from "../chain/Account.ts"
 import type { Application } from "../chain/Application.ts"
 import type { ChainEvent } from "../chain/ChainEvents.ts"
+import type { Service } from "../chain/Service.ts"
 import type { Session } from "../chain/Session.ts"
 import type { Supplier } from "../chain/Supplier.ts"
 import type { ApplicationAddress, ServiceId, SessionId, SupplierAddress } from "../protocol/Identifiers.ts"
@@ -67,8 +68,12 @@ export class ChainQuery extends Context.Service<
     readonly application: (address: ApplicationAddress) => Effect.Effect<Option.Option<Application>, ChainUnavailable>
     /** Live record of a supplier by operator address; none once it is unbonded, or never was staked. */
     readonly supplier: (address: SupplierAddress) => Effect.Effect<Option.Option<Supplier>, ChainUnavailable>
+    /** Live record of a service; its prices of a session come from the reads at heights. */
+    readonly service: (id: ServiceId) => Effect.Effect<Option.Option<Service>, ChainUnavailable>
     /** Account of any address: number, and public key once it has signed a transaction. */
     readonly account: (address: string) => Effect.Effect<Option.Option<Account>, ChainUnavailable>
+    /** The account's public key, 33 bytes; none until it has signed a transaction, afterwards it never changes. */
+    readonly publicKey: (address: string) => Effect.Effect<Option.Option<Uint8Array>, ChainUnavailable>
     /** Spendable uPOKT; 0 for an unknown account. */
     readonly balance: (address: string) => Effect.Effect<bigint, ChainUnavailable>
     /** Compute units of one relay at `height`: the session's start for everything about a session. */

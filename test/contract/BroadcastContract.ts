@@ -1,6 +1,6 @@
 /** What every `Broadcast` must do: those who listen hear, in order; nothing is kept for others. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, type Layer, Stream } from "effect"
+import { Deferred, Effect, Fiber, type Layer, Stream } from "effect"
 import { Broadcast } from "../../domain/ports/Broadcast.ts"
 import type { Timing } from "./Timing.ts"
 
@@ -101,6 +101,57 @@ export const broadcastContract = ({ name, layer, timing }: BroadcastWorld): void
         yield* bus.publish("blocks", "3")
         yield* settle
         assert.deepStrictEqual([leaving.heard, staying.heard, back.heard], [["1"], ["1", "2", "3"], ["3"]])
+      }))
+
+    test("says when it listens, before the first message", (bus) =>
+      Effect.gen(function* () {
+        yield* bus.publish("blocks", "before")
+        const heard: Array<string> = []
+        yield* Effect.forkChild(
+          Stream.runForEach(bus.listen("blocks"), (word) =>
+            Effect.sync(() => void heard.push(word._tag === "Message" ? word.payload : word._tag))
+          )
+        )
+        yield* settle
+        assert.deepStrictEqual(heard, ["Listening"])
+        yield* bus.publish("blocks", "1")
+        yield* bus.publish("other", "2")
+        yield* bus.publish("blocks", "")
+        yield* settle
+        assert.deepStrictEqual(heard, ["Listening", "1", ""])
+      }))
+
+    test("says that messages were missed to whom they were, and hides none between two such words", (bus) =>
+      Effect.gen(function* () {
+        const go = yield* Deferred.make<void>()
+        const heard: Array<string> = []
+        yield* Effect.forkChild(
+          Stream.runForEach(bus.listen("blocks"), (word) =>
+            Effect.andThen(
+              Effect.sync(() => void heard.push(word._tag === "Message" ? word.payload : word._tag)),
+              heard.length > 2 ? Deferred.await(go) : Effect.void
+            )
+          )
+        )
+        yield* settle
+        const sent = Array.from({ length: 5_000 }, (_, n) => `${n}`)
+        for (const message of sent) yield* bus.publish("blocks", message)
+        yield* settle
+        yield* Deferred.succeed(go, undefined)
+        yield* settle
+        yield* bus.publish("blocks", "last")
+        for (let waits = 0; heard.at(-1) !== "last" && waits < 100; waits++) yield* settle
+        assert.strictEqual(heard[0], "Listening")
+        assert.strictEqual(heard.at(-1), "last")
+        const runs = heard.join(" ").split("Listening").slice(1)
+        for (const run of runs) {
+          const numbers = run
+            .trim()
+            .split(" ")
+            .filter((text) => text !== "" && text !== "last")
+            .map(Number)
+          numbers.forEach((n, at) => assert.strictEqual(n, (numbers[0] ?? 0) + at))
+        }
       }))
 
     test("does not wait for a subscriber that does not listen any more", (bus) =>

@@ -95,7 +95,7 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
     test(
       "finds records, and says none for what is not there",
       Effect.gen(function* () {
-        const { application, supplier, service } = yield* ChainWorld
+        const { application, supplier, service, computeUnitsPerRelay } = yield* ChainWorld
         const query = yield* ChainQuery
         const foundApplication = yield* query.application(ApplicationAddress.make(application.address))
         assert.include(Option.getOrThrow(foundApplication).serviceIds, service)
@@ -103,10 +103,15 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
         assert.isTrue(Option.getOrThrow(foundSupplier).stake > 0n)
         const account = Option.getOrThrow(yield* query.account(supplier.address))
         assert.strictEqual(addressOf(account.publicKey!), supplier.address)
+        assert.deepStrictEqual(yield* query.publicKey(supplier.address), Option.some(account.publicKey!))
+        const foundService = Option.getOrThrow(yield* query.service(ServiceId.make(service)))
+        assert.deepStrictEqual([foundService.id, foundService.computeUnitsPerRelay], [service, computeUnitsPerRelay])
         assert.isTrue((yield* query.balance(supplier.address)) > 0n)
         assert.isTrue(Option.isNone(yield* query.application(ApplicationAddress.make(stranger))))
         assert.isTrue(Option.isNone(yield* query.supplier(SupplierAddress.make(stranger))))
         assert.isTrue(Option.isNone(yield* query.account(stranger)))
+        assert.isTrue(Option.isNone(yield* query.publicKey(stranger)))
+        assert.isTrue(Option.isNone(yield* query.service(ServiceId.make("unknown"))))
         assert.strictEqual(yield* query.balance(stranger), 0n)
       })
     )
@@ -185,6 +190,8 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
           query.application(ApplicationAddress.make(stranger)),
           query.supplier(SupplierAddress.make(stranger)),
           query.account(stranger),
+          query.publicKey(stranger),
+          query.service(ServiceId.make("unknown")),
           query.balance(supplier.address),
           query.computeUnitsPerRelayAt(ServiceId.make("unknown"), 1n),
           query.difficultyTargetAt(ServiceId.make("unknown"), 1n),

@@ -101,6 +101,62 @@ export const sharedCacheContract = ({ name, layer, small, timing }: SharedCacheW
         yield* holds(cache, "key", bytes(2))
       }))
 
+    test("keeps a value without end until it is removed", (cache) =>
+      Effect.gen(function* () {
+        yield* cache.set("key", bytes(1), LIFE)
+        yield* cache.set("key", bytes(2), Duration.infinity)
+        yield* pass(beyond(LIFE))
+        yield* holds(cache, "key", bytes(2))
+        yield* cache.remove("key")
+        yield* holds(cache, "key", undefined)
+      }))
+
+    test("sets an absent value once among many who try, and again after its life or removal", (cache) =>
+      Effect.gen(function* () {
+        const tryAll = Effect.forEach([1, 2, 3, 4], (n) => cache.setIfAbsent("lock", bytes(n), LIFE), {
+          concurrency: "unbounded"
+        })
+        const first = yield* tryAll
+        assert.strictEqual(first.filter((won) => won).length, 1)
+        yield* holds(cache, "lock", bytes(first.indexOf(true) + 1))
+        assert.isFalse(yield* cache.setIfAbsent("lock", bytes(9), LIFE))
+        yield* pass(beyond(LIFE))
+        assert.isTrue(yield* cache.setIfAbsent("lock", bytes(5), LIFE))
+        yield* cache.remove("lock")
+        assert.isTrue(yield* cache.setIfAbsent("lock", bytes(6), LIFE))
+        yield* holds(cache, "lock", bytes(6))
+        yield* pass(beyond(LIFE))
+        yield* holds(cache, "lock", undefined)
+      }))
+
+    test("removes a value only while it is the one named", (cache) =>
+      Effect.gen(function* () {
+        assert.isFalse(yield* cache.removeIf("lock", bytes(1)))
+        yield* cache.set("lock", bytes(1, 0), LIFE)
+        for (const other of [bytes(1), bytes(1, 0, 0), bytes(2, 0), bytes()]) {
+          assert.isFalse(yield* cache.removeIf("lock", other))
+        }
+        yield* holds(cache, "lock", bytes(1, 0))
+        assert.isTrue(yield* cache.removeIf("lock", bytes(1, 0)))
+        assert.isFalse(yield* cache.removeIf("lock", bytes(1, 0)))
+        yield* holds(cache, "lock", undefined)
+      }))
+
+    test("keeps sets: members are added once, removed, and survive what several add", (cache) =>
+      Effect.gen(function* () {
+        const members = (key: string) => Effect.map(cache.members(key), (found) => found.toSorted())
+        assert.deepStrictEqual(yield* members("known"), [])
+        yield* cache.changeMembers("known", { add: ["b", "a", "b"], remove: [] })
+        yield* cache.changeMembers("known", { add: ["c"], remove: ["absent"] })
+        assert.deepStrictEqual(yield* members("known"), ["a", "b", "c"])
+        yield* pass(beyond(LIFE))
+        yield* cache.changeMembers("known", { add: ["d"], remove: ["a", "c"] })
+        assert.deepStrictEqual(yield* members("known"), ["b", "d"])
+        yield* cache.changeMembers("known", { add: [], remove: [] })
+        yield* cache.changeMembers("known", { add: [], remove: ["b", "d"] })
+        assert.deepStrictEqual(yield* members("known"), [])
+      }))
+
     if (Option.isSome(small)) {
       const { capacity } = small.value
       it("holds at most its capacity; the entry set longest ago goes first", () =>

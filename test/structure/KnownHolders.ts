@@ -86,6 +86,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     replicas: { bound: "one for each replica; expire", metric: MEMORY },
     meters: { bound: "METER_CAPACITY; the oldest goes; emptied by `drop`", metric: MEMORY },
     cache: { bound: "CACHE_CAPACITY; the oldest goes; expire", metric: MEMORY },
+    cacheSets: { bound: "names of the known sets; members by KNOWN_LIMIT of the caches", metric: MEMORY },
     channels: { bound: "channels that somebody listens to", metric: MEMORY }
   },
   "adapters/memory/RelaySpoolMemory.ts": {
