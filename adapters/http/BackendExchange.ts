@@ -4,7 +4,8 @@ import { gunzip } from "node:zlib"
 import { Effect, Schema } from "effect"
 import { type Dispatcher, errors, type Pool } from "undici"
 import { type BackendAnswer, type HeaderLine, isGzip } from "../../domain/relay/BackendAnswer.ts"
-import type { Deadline } from "./Deadlines.ts"
+import type { Deadline } from "../../domain/lifecycle/Deadlines.ts"
+import type { Roster } from "../../domain/lifecycle/Roster.ts"
 
 /** Why one exchange failed. `invalid`: HTTP cannot carry this request; nothing was sent and the backend is not to blame. */
 export class ExchangeFailed extends Schema.TaggedError<ExchangeFailed>()("ExchangeFailed", {
@@ -25,9 +26,9 @@ export interface ExchangeRequest {
 export interface ExchangeBounds {
   /** Largest answer, inclusive. */
   readonly maxBytes: number
-  /** Milliseconds of Effect's clock. */
+  /** Milliseconds of the monotonic clock. */
   readonly deadline: number
-  readonly deadlines: Set<Deadline>
+  readonly deadlines: Roster<Deadline>
 }
 
 /** Sends and reads the whole answer, within its bounds; gzip that was not asked for is undone. */
@@ -63,6 +64,7 @@ const dispatch = (
       running?.abort(new Error("the relay was given up"))
     }
     const watched: Deadline = {
+      place: -1,
       at: deadline,
       expire: () => {
         // At once: a connection that is still being made cannot be aborted.

@@ -18,7 +18,7 @@ import {
   noteSuccess,
   type Target
 } from "./BackendEndpoint.ts"
-import { watchDeadlines } from "./Deadlines.ts"
+import { monotonicMillis, watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
 import { exchange, type ExchangeFailed, type ExchangeRequest } from "./BackendExchange.ts"
 import { requestHeaders } from "./BackendHeaders.ts"
 import { type BackendMetrics, backendMetrics, type BackendOutcome } from "./BackendMetrics.ts"
@@ -85,8 +85,9 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
         const method = request.payload.method === "" ? "GET" : request.payload.method
         // A tunnel is no call, and undici would wait for one.
         if (method === "CONNECT") return yield* failed(request, "unsendable", {})
-        const now = yield* Clock.currentTimeMillis
-        const deadline = now + Duration.toMillis(options.timeout)
+        const clock = yield* Clock.Clock
+        const now = clock.currentTimeMillisUnsafe()
+        const deadline = monotonicMillis(clock) + Duration.toMillis(options.timeout)
         let last: Result.Result<BackendAnswer, ExchangeFailed> | undefined
         const asked: Array<Target> = []
         for (let tries = 0; tries <= options.maxRetries; tries++) {

@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { Server as NetServer, type Socket } from "node:net"
 import { Context, Duration, Effect, Fiber, Layer, Option, Schema } from "effect"
+import { type Member, Roster } from "../../domain/lifecycle/Roster.ts"
 import { Blocks } from "../../domain/ports/Blocks.ts"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { relayMetrics, UNREAD } from "../../domain/relay/RelayMetrics.ts"
@@ -77,7 +78,8 @@ export class RelayServer extends Context.Service<
         const tracer = yield* StepTracer
         const metrics = yield* relayMetrics
         const run = Effect.runForkWith(yield* Effect.context<never>())
-        const inFlight = new Set<Fiber.Fiber<void>>()
+        const inFlight = new Roster<Running>()
+        const interruptAll = Effect.suspend(() => Fiber.interruptAll(Array.from(inFlight, ({ fiber }) => fiber)))
         const sockets = new Set<Socket>()
         const room: BodyRoom = { used: 0, limit: options.maxBufferedBytes ?? MAX_BUFFERED_BYTES }
         let ready = true
@@ -161,9 +163,10 @@ export class RelayServer extends Context.Service<
             if (!response.writableEnded) response.destroy()
           }
           if (fiber.pollUnsafe() !== undefined) return finish()
-          inFlight.add(fiber)
+          const running: Running = { place: -1, fiber }
+          inFlight.add(running)
           fiber.addObserver(() => {
-            inFlight.delete(fiber)
+            inFlight.delete(running)
             finish()
           })
           response.once("close", () => fiber.interruptUnsafe())
@@ -188,7 +191,7 @@ export class RelayServer extends Context.Service<
           socket.once("close", () => sockets.delete(socket))
         })
         yield* listen(server, options)
-        yield* Effect.addFinalizer(() => Effect.andThen(close(server), Fiber.interruptAll([...inFlight])))
+        yield* Effect.addFinalizer(() => Effect.andThen(close(server), interruptAll))
 
         /** Ends once every connection is closed: those that a request is on the way on get their answer first. */
         const emptied = Effect.gen(function* () {
@@ -209,13 +212,18 @@ export class RelayServer extends Context.Service<
             stopListening(server)
             yield* Effect.timeoutOption(emptied, deadline)
             const cut = inFlight.size
-            yield* Fiber.interruptAll([...inFlight])
+            yield* interruptAll
             server.closeAllConnections()
             return cut
           })
         })
       })
     )
+}
+
+/** A request that is being answered. */
+interface Running extends Member {
+  readonly fiber: Fiber.Fiber<void>
 }
 
 const READY = "/ready"

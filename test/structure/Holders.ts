@@ -18,7 +18,7 @@ const KEEPERS =
   /\b(?:(?:Queue|PubSub)\.(?:unbounded|bounded|sliding|dropping|make)|(?:Cache|ScopedCache|RequestResolver)\.(?:make|makeWith|withCache)|(?:Pool|RcMap|LayerMap|FiberMap|FiberSet|KeyedPool)\.(?:make|makeWithTTL)|(?:TxQueue|TxHashMap|MutableHashMap|MutableHashSet|MutableList)\.(?:make|empty|unbounded|bounded)|Stream\.(?:buffer|broadcast|share|toQueue|toPubSub))\b/g
 
 /** An empty collection: `new Map()` with or without types, or `[]` of a declared field. */
-const EMPTY = /new (?:Weak)?(?:Map|Set)(?:<.*>)?\(\)/
+const EMPTY = /new (?:(?:Weak)?(?:Map|Set)|Roster)(?:<.*>)?\(\)/
 
 const FIELD = new RegExp(
   String.raw`^ +(?=private |readonly |static |#|\w+: )(?:private |readonly |static )*(#?\w+)(?:: [^=\n]+)? = (?:${EMPTY.source}|\[\])$`,

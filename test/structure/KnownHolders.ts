@@ -52,9 +52,6 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/http/BackendUrl.ts": {
     kept: { bound: "KEPT_TARGETS of KEPT_LENGTH for each endpoint", metric: "none: small and fixed for each endpoint" }
   },
-  "adapters/http/Deadlines.ts": {
-    watched: { bound: "calls to backends under way: relays in flight", metric: IN_FLIGHT }
-  },
   "adapters/http/BackendsHttp.ts": {
     byKey: { bound: "backends of the configuration", metric: "none: fixed when built" }
   },
@@ -127,6 +124,12 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     tallies: { bound: "sessions of one demo", metric: "none: the demo's screen" }
   },
   "domain/demo/RunDemo.ts": { seen: { bound: "sessions that the store lists", metric: "none: the demo's screen" } },
+  "domain/lifecycle/Deadlines.ts": {
+    watched: { bound: "calls under way: relays in flight, commands of a connection", metric: IN_FLIGHT }
+  },
+  "domain/lifecycle/Roster.ts": {
+    "#members": { bound: "its owner's, who has an entry here", metric: "none: its owner's" }
+  },
   "domain/mining/IngestRelays.ts": {
     sessions: local("batchRelays"),
     poison: local("reasons of a closed set")

@@ -3,27 +3,33 @@
  * milliseconds. A fiber and a timer for each call cost more than the rest of a call's book-keeping.
  */
 import { Clock, Duration, Effect, type Scope } from "effect"
+import { type Member, Roster } from "./Roster.ts"
 
 /** How late a call may be ended. */
 export const DEADLINE_STEP = Duration.millis(20)
 
 /** One call under way. */
-export interface Deadline {
-  /** Milliseconds of Effect's clock. */
+export interface Deadline extends Member {
+  /** Milliseconds of the monotonic clock. */
   readonly at: number
   /** Ends the call. Called at most once. */
   readonly expire: () => void
 }
 
+/** Milliseconds of the monotonic clock, which corrections of the wall clock do not move. */
+export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
 /** The calls under way; one leaves when it has ended. As many as there are calls. */
-export const watchDeadlines: Effect.Effect<Set<Deadline>, never, Scope.Scope> = Effect.gen(function* () {
-  const watched = new Set<Deadline>()
-  const look = Effect.map(Clock.currentTimeMillis, (now) => {
+export const watchDeadlines: Effect.Effect<Roster<Deadline>, never, Scope.Scope> = Effect.gen(function* () {
+  const watched = new Roster<Deadline>()
+  const look = Clock.clockWith((clock) => {
+    const now = monotonicMillis(clock)
     for (const deadline of watched) {
       if (deadline.at > now) continue
       watched.delete(deadline)
       deadline.expire()
     }
+    return Effect.void
   })
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(DEADLINE_STEP), look)))
   return watched
