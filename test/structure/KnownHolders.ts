@@ -13,6 +13,7 @@ export interface Bound {
 
 /** Fill metrics that several share. */
 const MEMORY = "relaymill_memory_entries"
+const SQLITE = "relaymill_sqlite_entries"
 const CACHES = "ha_relayer_cache_entries"
 const RING_CACHES = "ha_relayer_ring_cache_entries"
 const IN_FLIGHT = "ha_relayer_relays_in_flight"
@@ -114,6 +115,25 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/simchain/Verifiers.ts": {
     remembering: simulated("weak"),
     verdicts: simulated("MAX_REMEMBERED_VERDICTS")
+  },
+  "adapters/sqlite/Arrivals.ts": {
+    "#suppliers": { bound: "suppliers whose keys are held", metric: HELD },
+    waiting: { bound: "calls of `deliveries` under way: one for each supplier held", metric: HELD }
+  },
+  "adapters/sqlite/SqliteLog.ts": {
+    "#spools": { bound: "one for each relayer of this process; expire", metric: "none: one" }
+  },
+  "adapters/sqlite/SqliteSuppliers.ts": {
+    "#byAddress": { bound: "suppliers whose keys are or were held", metric: HELD },
+    "#replicas": { bound: "one for each replica of this process; expire", metric: "none: one" },
+    "#moved": { bound: "suppliers of one batch; emptied at its end", metric: HELD }
+  },
+  "adapters/sqlite/SqliteThread.ts": {
+    queue: { bound: "QUEUE_CALLS and QUEUE_BYTES; a further call fails", metric: SQLITE },
+    running: { bound: "BATCH_CALLS and BATCH_BYTES", metric: SQLITE }
+  },
+  "adapters/sqlite/SqliteTries.ts": {
+    "#indexes": { bound: "INDEXED_LEAVES, or one trie; the one used longest ago goes", metric: SQLITE }
   },
   "domain/cache/KeptLookups.ts": {
     kept: { bound: "capacity of each cache; the least recently used goes", metric: CACHES },

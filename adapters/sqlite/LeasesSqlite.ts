@@ -1,0 +1,55 @@
+/**
+ * `Leases` in the thread that has the database. Fences live in its memory, beside the data they protect, and end with the
+ * process: whoever opens the file next is alone and owes nobody a wait. Epochs are stored.
+ */
+import { bytesToHex } from "@noble/hashes/utils.js"
+import { Duration, Effect, Layer, Option } from "effect"
+import { Entropy } from "../../domain/ports/Entropy.ts"
+import { LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
+import { SqliteStores } from "./SqliteStores.ts"
+
+/** Bytes of a nonce: two acquisitions never share one. */
+const NONCE_BYTES = 16
+
+/** Leases that last `ttl` from acquisition or renewal. */
+export const layerWith = (ttl: Duration.Duration): Layer.Layer<Leases, never, SqliteStores | Entropy> =>
+  Layer.effect(
+    Leases,
+    Effect.gen(function* () {
+      const { call } = yield* SqliteStores
+      const entropy = yield* Entropy
+      const life = Duration.toMillis(ttl)
+      const unavailable = (operation: LeasesUnavailable["operation"]) => (cause: unknown) =>
+        new LeasesUnavailable({ operation, cause })
+      return Leases.of({
+        ttl,
+        acquire: (supplier, owner) =>
+          Effect.gen(function* () {
+            const nonce = bytesToHex(yield* entropy.bytes(NONCE_BYTES))
+            const { value: epoch } = yield* Effect.mapError(
+              call("acquire", { supplier, nonce, life }),
+              unavailable("acquire")
+            )
+            return epoch === null ? Option.none() : Option.some({ supplier, nonce, owner, epoch })
+          }),
+        renew: ({ nonce, owner, supplier }) =>
+          call("renew", { supplier, nonce, life }).pipe(
+            Effect.mapError((cause) =>
+              cause._tag === "FenceRefused" ? new LeaseLost({ supplier, owner }) : unavailable("renew")(cause)
+            ),
+            Effect.asVoid
+          ),
+        release: ({ nonce, supplier }) =>
+          call("release", { supplier, nonce }).pipe(Effect.mapError(unavailable("release")), Effect.asVoid),
+        announce: (owner) =>
+          call("announce", { owner, life }).pipe(Effect.mapError(unavailable("announce")), Effect.asVoid),
+        replicas: call("replicas", {}).pipe(
+          Effect.mapError(unavailable("replicas")),
+          Effect.map(({ value }) => value)
+        )
+      })
+    })
+  )
+
+/** Leases of 30 s. */
+export const layer = layerWith(Duration.seconds(30))
