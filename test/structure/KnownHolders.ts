@@ -90,6 +90,13 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/memory/RelaySpoolMemory.ts": {
     heights: { bound: "session ends of the entries kept: SPOOL_LIMIT", metric: "ha_relayer_spool_entries" }
   },
+  "adapters/redis/ConnectionWatch.ts": {
+    wake: { bound: "1; signals merge", metric: "none: at most one entry" },
+    reconnects: { bound: "RECONNECTS_BUFFER; the oldest goes", metric: "none: a few entries at most" }
+  },
+  "adapters/redis/RedisConnections.ts": {
+    supported: { bound: "commands that the adapters ask for", metric: "none: names in the code" }
+  },
   "adapters/simchain/BasicChecks.ts": { passed: simulated("weak: messages of transactions that are kept elsewhere") },
   "adapters/simchain/ChainCell.ts": {
     operations: simulated("operations of one block, emptied by its commit"),
@@ -159,6 +166,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     ended: { bound: "sessions within retentionBlocks of their end", metric: "none: few for each supplier" },
     locks: { bound: "sessions that are not forgotten", metric: "none: few for each supplier" },
     inDoubt: { bound: "sessions whose last change failed, until the next look", metric: "none: few for each supplier" },
+    unread: { bound: "sessions in doubt", metric: "none: few for each supplier" },
     opened: {
       bound: "OPENED_CAPACITY; the oldest goes, the next look sees the session",
       metric: "none: drained at once"
@@ -204,7 +212,6 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     candidates: { bound: "CANDIDATES_PER_TABLE × limits.capacity; the oldest goes", metric: RING_CACHES }
   },
   "domain/settlement/BuildProof.ts": { read: local("nodes on one path of a trie") },
-  "domain/settlement/Inclusion.ts": { covered: local("sessions of one supplier's open transactions") },
   "domain/settlement/SubmissionMemory.ts": {
     obstacles: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     alone: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
