@@ -24,13 +24,26 @@ import { SessionTries } from "./SessionTries.ts"
 /** Why a change did not take effect. Only `LeaseLost` concerns other sessions too. */
 export type ChangeFailed = LeaseLost | CommitRefused | StoreUnavailable
 
+/** What is known of a supplier's sessions at one moment. */
+export interface KnownSessions {
+  /** Sessions that have not ended, ascending by id. */
+  readonly live: ReadonlyArray<SessionCopy>
+  /**
+   * Sessions that cannot be read after a change that failed. Whether they live, and what happened to them last, is not
+   * known: nobody decides anything about them, and nothing that may be theirs is dropped.
+   */
+  readonly doubted: ReadonlySet<SessionId>
+}
+
 /** One supplier's sessions for as long as the lease is held; made by `makeSessionLedger`, which loads them. */
 export class SessionLedger extends Context.Service<
   SessionLedger,
   {
     /** The lease under which every write of this ledger happens. */
     readonly lease: Lease
-    /** Sessions that have not ended, ascending by id. */
+    /** All sessions that have not ended, as of one moment; those in doubt are read again before. */
+    readonly known: Effect.Effect<KnownSessions>
+    /** The live ones of `known`, for whoever decides nothing about the others. */
     readonly live: Effect.Effect<ReadonlyArray<SessionCopy>>
     /** Waits for a session to be opened, and returns the height at which it ends: each is told to one who waits. */
     readonly opened: Effect.Effect<bigint>
@@ -83,8 +96,6 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
   const load = (session: SessionId) =>
     Effect.map(store.load(lease.supplier, session), Option.match({ onNone: () => emptyCopy(session), onSome: copyOf }))
 
-  for (const session of yield* store.sessions(lease.supplier)) yield* keep(yield* load(session))
-
   const lockOf = (session: SessionId) => {
     const lock = locks.get(session) ?? Semaphore.makeUnsafe(1)
     locks.set(session, lock)
@@ -96,17 +107,34 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
    * stored stays here until the given moment (monotonic nanoseconds), since its first commit may still take effect.
    */
   const inDoubt = new Map<SessionId, bigint>()
+  /** Those of `inDoubt` that were not read since: what is stored of them is not known. */
+  const unread = new Set<SessionId>()
 
   const doubt = (session: SessionId) =>
     Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
       inDoubt.set(session, now + LATE_COMMIT_NANOS)
+      unread.add(session)
       live.delete(session)
       return tries.drop(session)
     })
 
+  // One that cannot be read stops no other: it is tried again at each look.
+  for (const session of yield* store.sessions(lease.supplier)) {
+    yield* load(session).pipe(
+      Effect.flatMap(keep),
+      Effect.catchTag("StoreUnavailable", (unreadable) =>
+        Effect.andThen(
+          Effect.annotateLogs(Effect.logError("session cannot be read, it is tried again", unreadable), { session }),
+          doubt(session)
+        )
+      )
+    )
+  }
+
   /** The session is known as it is stored, unless nothing is stored and that may still change. */
   const settleDoubt = (session: SessionId, isStored: boolean) =>
     Effect.map(Clock.monotonicTimeNanos, (now) => {
+      unread.delete(session)
       if (isStored || now >= (inDoubt.get(session) ?? 0n)) inDoubt.delete(session)
     })
 
@@ -138,9 +166,15 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
     )
   )
 
+  const known = Effect.map(reload, (): KnownSessions => ({
+    live: [...live.values()].sort((a, b) => (a.session < b.session ? -1 : 1)),
+    doubted: new Set(unread)
+  }))
+
   return SessionLedger.of({
     lease,
-    live: Effect.map(reload, () => [...live.values()].sort((a, b) => (a.session < b.session ? -1 : 1))),
+    known,
+    live: Effect.map(known, (all) => all.live),
     opened: Queue.take(opened),
     ended: Effect.succeed(ended),
     change,
@@ -155,6 +189,8 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
         store.forget(lease, session),
         Effect.sync(() => {
           ended.delete(session)
+          inDoubt.delete(session)
+          unread.delete(session)
           locks.delete(session)
         })
       )

@@ -91,20 +91,23 @@ const advanceGroup = Effect.fnUntraced(function* (group: SessionGroup, look: Loo
   yield* submitProofs(yield* refreshed(group), claims, intents, block)
 })
 
-/** Drops transactions of sessions that have all ended, notes about them, and sessions past their retention. */
+/** Drops transactions of sessions that are known to have all ended, notes about them, and sessions past their retention. */
 const tidy = Effect.fnUntraced(function* ({ block, intents }: Look) {
   const ledger = yield* SessionLedger
   const store = yield* SupplierStore
   const memory = yield* SubmissionMemory
   const { submission } = yield* MinerSettings
-  const live = new Set((yield* ledger.live).map(({ session }) => session))
-  yield* forgetOthers(live)
+  const { live, doubted } = yield* ledger.known
+  // Nothing is decided about them now: they are read again within the block.
+  if (doubted.size > 0) yield* countFailedStep
+  const kept = new Set([...live.map(({ session }) => session), ...doubted])
+  yield* forgetOthers(kept)
   for (const { txHash, sessions } of yield* intents) {
-    if (sessions.some(({ session }) => live.has(session))) continue
+    if (sessions.some(({ session }) => kept.has(session))) continue
     yield* store.dropIntent(ledger.lease, txHash)
     memory.sentAt.delete(txHash)
   }
   for (const [session, endedAt] of yield* ledger.ended) {
-    if (endedAt + submission.retentionBlocks < block.height) yield* ledger.forget(session)
+    if (endedAt + submission.retentionBlocks < block.height && !doubted.has(session)) yield* ledger.forget(session)
   }
 })

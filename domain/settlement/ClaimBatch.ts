@@ -12,6 +12,8 @@ export interface Outgoing {
   readonly message: PackedMessage
   /** uPOKT at stake: what is worth more goes first. */
   readonly worth: bigint
+  /** A transaction was recorded for it before: that one may have been refused by a block, for reasons that still hold. */
+  readonly wasSent: boolean
 }
 
 /** Messages of one transaction, the most valuable first. */

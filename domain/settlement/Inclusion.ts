@@ -1,20 +1,24 @@
 /**
  * Follows the transactions that were made durable until their fate is known: resends the same bytes while they may have
- * been lost, takes a refused message out, gives an expired one up so that it is built anew.
+ * been lost, takes a refused message out, gives an expired one up so that it is built anew. Whatever leaves a doubt whether
+ * the transaction can land keeps it, and the chain is asked.
  */
 import { Effect, Option } from "effect"
 import * as Metrics from "../mining/MinerMetrics.ts"
-import type { Block } from "../ports/Blocks.ts"
+import { type Block, Blocks } from "../ports/Blocks.ts"
 import { ChainTx, type IncludedTx, type TxRefused } from "../ports/ChainTx.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
+import { ClaimProofStatus } from "../tx/ProofMessages.ts"
 import { isPastTimeout } from "../tx/TxTimeout.ts"
-import type { ClaimsOnChain } from "./ClaimsOnChain.ts"
+import { type ClaimsOnChain, isOurs, readClaims } from "./ClaimsOnChain.ts"
+import { expectedBlockTime, isLastChance } from "./Replacement.ts"
 import { deliverIntent, dropIntent, noteRefusal, raiseGas } from "./SendBatch.ts"
-import { SubmissionMemory } from "./SubmissionMemory.ts"
+import { type SessionGroup, statesOf } from "./SessionGroup.ts"
+import { countFailedStep, type NodeAnswer, noteAnswer, SubmissionMemory } from "./SubmissionMemory.ts"
 import { isDue, isolated, type Submission } from "./Submission.ts"
 
 /** What to do with an intent whose sessions still need it. */
@@ -26,13 +30,13 @@ export type IntentFate =
 
 /**
  * Decides at `block`. `included` is what the chain says about the hash now, `claims` what it holds of the supplier's
- * claims at this look, none when it did not say. A claim that took effect while the chain holds it no more is given up:
- * another one replaced it. A proof that took effect is never given up: it was judged in its block, and the same root and
- * path give the same bytes and verdict. One that is in no block is sent again at each height, which a node that has it
- * answers with "known", until block time has passed its time-out.
+ * claims at this look, none when it did not say. A claim that took effect is given up only when another root is there in
+ * its place: one that is not there at all was read from a node that is behind. A proof that took effect is never given up:
+ * it was judged in its block, and the same root and path give the same bytes and verdict. One that is in no block is sent
+ * again at each height, which a node that has it answers with "known", until block time has passed its time-out.
  */
 export const intentFate = (
-  intent: Pick<TxIntent, "timeoutUnixNano">,
+  intent: Pick<TxIntent, "timeoutUnixNano" | "sessions">,
   included: Option.Option<IncludedTx>,
   { kind, window }: Pick<Submission, "kind" | "window">,
   claims: Option.Option<ClaimsOnChain>,
@@ -41,78 +45,166 @@ export const intentFate = (
   if (Option.isSome(included)) {
     const { height, refusal } = included.value
     if (Option.isSome(refusal)) return { _tag: "GiveUp", refused: refusal.value }
-    return kind === "claim" && Option.isSome(claims) && block.height > height ? { _tag: "GiveUp" } : { _tag: "Wait" }
+    const isGone = kind === "claim" && block.height > height && isReplaced(intent, claims)
+    return isGone ? { _tag: "GiveUp" } : { _tag: "Wait" }
   }
   if (isPastTimeout(intent.timeoutUnixNano, block.timeUnixNano)) return { _tag: "GiveUp" }
   return canLandInWindow(window, block.height) ? { _tag: "Resend" } : { _tag: "Wait" }
 }
 
-/**
- * Looks after all intents of one submission. Returns the sessions that one on its way still covers: nothing new is built
- * for them. `states` are those of live sessions; a session that is not among them has ended.
- */
+/** Does the chain hold another root for one of its sessions? */
+const isReplaced = ({ sessions }: Pick<TxIntent, "sessions">, claims: Option.Option<ClaimsOnChain>): boolean =>
+  Option.match(claims, {
+    onNone: () => false,
+    onSome: (held) => sessions.some(({ session, root }) => held.has(session) && !isOurs(held.get(session), root))
+  })
+
+/** What the transactions on their way mean for the sessions of a submission. */
+export interface Followed {
+  /** Sessions for which nothing new is built. */
+  readonly covered: ReadonlySet<SessionId>
+  /** Sessions whose transaction may be lost while there is a last chance for another (`Replacement`). */
+  readonly replaced: ReadonlySet<SessionId>
+}
+
+/** Looks after all intents of one submission. Nothing that may belong to a session in doubt is dropped for want of others. */
 export const followIntents = Effect.fnUntraced(function* (
   submission: Submission,
   intents: ReadonlyArray<TxIntent>,
-  states: ReadonlyMap<SessionId, SessionState>,
+  group: SessionGroup,
   claims: Option.Option<ClaimsOnChain>,
   block: Block
 ) {
+  const states = statesOf(group)
+  const isDueNow = ({ session }: { readonly session: SessionId }) => {
+    const state = states.get(session)
+    return state !== undefined && isDue(submission.kind, state)
+  }
+  const own = intents.filter(({ kind, sessionEnd }) => kind === submission.kind && sessionEnd === submission.sessionEnd)
   const covered = new Set<SessionId>()
-  for (const intent of intents) {
-    if (intent.kind !== submission.kind || intent.sessionEnd !== submission.sessionEnd) continue
-    const due = intent.sessions.filter(({ session }) => {
-      const state = states.get(session)
-      return state !== undefined && isDue(submission.kind, state)
-    })
-    for (const { session } of due) covered.add(session)
-    yield* followIntent(submission, intent, due, claims, block).pipe(
-      Effect.tap((isAlive) =>
+  const replaced = new Set<SessionId>()
+  for (const [index, intent] of own.entries()) {
+    const due = intent.sessions.filter(isDueNow)
+    const later = own.slice(index + 1).flatMap(({ sessions }) => sessions)
+    const open: OpenIntent = {
+      intent,
+      due,
+      recordedAt: latestRecord(submission, due, states),
+      isDoubted: intent.sessions.some(({ session }) => group.doubted.has(session)),
+      isSuperseded: due.every(({ session }) => later.some((other) => other.session === session))
+    }
+    let standing = COVERS
+    yield* followIntent(submission, open, claims, block).pipe(
+      Effect.tap((found) =>
         Effect.sync(() => {
-          if (!isAlive) for (const { session } of due) covered.delete(session)
+          standing = found
         })
       ),
       isolated("follow transaction", { height: block.height })
     )
+    for (const { session } of due) {
+      if (standing === "covers") covered.add(session)
+      if (standing === "last_chance") replaced.add(session)
+    }
   }
-  return covered
+  const followed: Followed = { covered, replaced }
+  return followed
 })
 
-/** Returns whether the intent is still on its way. */
+/** An intent with what its sessions say about it. */
+interface OpenIntent {
+  readonly intent: TxIntent
+  /** Its sessions that still need it. */
+  readonly due: TxIntent["sessions"]
+  /** Height at which a transaction was last recorded for them. */
+  readonly recordedAt: bigint
+  /** One of its sessions cannot be read now. */
+  readonly isDoubted: boolean
+  /** A later intent carries all of `due` too. */
+  readonly isSuperseded: boolean
+}
+
+/** Whether an intent covers its due sessions, or is gone, or may be lost while there is a last chance for another. */
+type Standing = "covers" | "gone" | "last_chance"
+const COVERS: Standing = "covers"
+
+const latestRecord = (
+  { kind }: Submission,
+  due: TxIntent["sessions"],
+  states: ReadonlyMap<SessionId, SessionState>
+): bigint =>
+  due.reduce((latest, { session }) => {
+    const state = states.get(session)
+    const recorded = (kind === "claim" ? state?.claim : state?.proof)?.height ?? 0n
+    return recorded > latest ? recorded : latest
+  }, 0n)
+
 const followIntent = Effect.fnUntraced(function* (
   submission: Submission,
-  intent: TxIntent,
-  due: TxIntent["sessions"],
+  open: OpenIntent,
   claims: Option.Option<ClaimsOnChain>,
   block: Block
 ) {
+  const { intent, due } = open
   const memory = yield* SubmissionMemory
-  const drop = dropIntent(intent)
-  if (due.length === 0) return yield* Effect.as(drop, false)
-  if (memory.sentAt.get(intent.txHash) === block.height) return true
+  const gone = Effect.as(dropIntent(intent), "gone" as Standing)
+  if (due.length === 0) return open.isDoubted ? COVERS : yield* gone
+  const sent = memory.sentAt.get(intent.txHash)
+  if (sent?.height === block.height) return yield* standingAfter(sent.answer, submission, open, block)
   const included = yield* ChainTx.use((tx) => tx.find(intent.txHash))
   const fate = intentFate(intent, included, submission, claims, block)
   switch (fate._tag) {
     case "Wait":
-      return true
+      return COVERS
     case "GiveUp":
       if (fate.refused !== undefined) yield* blame(submission, due, intent, fate.refused)
-      return yield* Effect.as(drop, false)
-    case "Resend":
+      return yield* gone
+    case "Resend": {
+      // Its successor is on its way; the two should not land both.
+      if (open.isSuperseded) return COVERS
       yield* Metrics.add(Metrics.rebroadcasts, { kind: submission.kind })
-      return yield* deliverIntent(submission, intent).pipe(
-        Effect.as(true),
+      const answer = yield* deliverIntent(submission, { ...intent, sessions: due }).pipe(
         resend(submission, intent),
-        Effect.catchTag("TxRefused", (refused) => {
-          if (refused.reason !== "nonce_used") {
-            return drop.pipe(Effect.andThen(blame(submission, due, intent, refused)), Effect.as(false))
-          }
-          // Most likely by these very bytes, on their way: the next block shows them, or their time-out ends the wait.
-          memory.sentAt.set(intent.txHash, block.height)
-          return Effect.succeed(true)
-        })
+        Effect.catchTag("TxRefused", (refused) =>
+          // By this node, now: what it or another one took before may still land.
+          Effect.as(blame(submission, due, intent, refused), "refused" as const)
+        )
       )
+      if (answer === "expired") {
+        if (yield* hasLanded(submission, intent, due)) return yield* Effect.as(countFailedStep, COVERS)
+        const { timeUnixNano } = yield* Blocks.use((blocks) => blocks.latest)
+        if (isPastTimeout(intent.timeoutUnixNano, timeUnixNano)) return yield* gone
+      }
+      if (answer === "expired" || answer === "refused") {
+        yield* noteAnswer(intent.txHash, { height: block.height, answer })
+      }
+      return answer === undefined ? COVERS : yield* standingAfter(answer, submission, open, block)
+    }
   }
+})
+
+const standingAfter = Effect.fnUntraced(function* (
+  answer: NodeAnswer,
+  { window }: Submission,
+  { intent, recordedAt, isSuperseded }: OpenIntent,
+  block: Block
+) {
+  const { timeoutUnixNano } = intent
+  const blockTime = yield* expectedBlockTime
+  const isLast =
+    !isSuperseded && isLastChance({ timeoutUnixNano, closes: window.closes, recordedAt, answer, block, blockTime })
+  const standing: Standing = isLast ? "last_chance" : "covers"
+  return standing
+})
+
+/** Asks the chain anew: is the transaction in a block, or its effect there? The next look then confirms it. */
+const hasLanded = Effect.fnUntraced(function* ({ kind }: Submission, intent: TxIntent, due: TxIntent["sessions"]) {
+  if (Option.isSome(yield* ChainTx.use((tx) => tx.find(intent.txHash)))) return true
+  const claims = yield* readClaims
+  return due.some(({ session, root }) => {
+    const claim = claims.get(session)
+    return isOurs(claim, root) && (kind === "claim" || claim.proofValidationStatus !== ClaimProofStatus.pending)
+  })
 })
 
 /** The same bytes again are a trace of their own: the batch that first carried them ended long ago. */

@@ -1,7 +1,7 @@
 /**
  * Makes transactions of messages and hands them to the chain: simulate and take refused messages out, sign, store the
- * intent, record it for each session, broadcast. After a crash or a lost answer the stored bytes are sent again, never
- * rebuilt: a second transaction would pay a second fee.
+ * intent, record it for each session, broadcast. After a crash or a lost answer the stored bytes are sent again: a second
+ * transaction could pay a second fee (`Inclusion`, `Replacement`).
  */
 import { Duration, Effect, Option, Result } from "effect"
 import { MinerSettings } from "../mining/MinerSettings.ts"
@@ -14,12 +14,19 @@ import { KeyNotHeld, SupplierKeys } from "../ports/SupplierKeys.ts"
 import { type IntentRefused, type StoreUnavailable, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
 import { decodeTx } from "../tx/TxDecode.ts"
-import { feeAmount, gasLimit } from "../tx/TxFee.ts"
+import { feeAmount, gasLimit, UNCOUNTED_GAS } from "../tx/TxFee.ts"
 import { remainingWindow, reserveTimeout } from "../tx/TxTimeout.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { assembleTx, prepareTx, SIMULATION_FEE, type TxDraft, type TxFee } from "../tx/UnorderedTx.ts"
 import { type Batch, bisect, type Outgoing } from "./ClaimBatch.ts"
-import { countFailedStep, noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
+import {
+  countFailedStep,
+  type NodeAnswer,
+  noteAnswer,
+  noteObstacle,
+  type Obstacle,
+  SubmissionMemory
+} from "./SubmissionMemory.ts"
 import { type Submission, submitCommand } from "./Submission.ts"
 import { mayPassSimulation, type SendMode } from "./SubmissionTiming.ts"
 
@@ -137,8 +144,8 @@ const FUNDS_CODES: ReadonlySet<number> = new Set([5, 9])
 /**
  * Records the transaction for its sessions and broadcasts its stored bytes. Idempotent: for a new intent, and again for
  * one whose answer was lost. A session that needs it no more does not stop the others; outside of the window nothing is
- * sent. What no node has taken for certain counts as a failed step, so that the bytes are sent again within the block.
- * Fails with the refusal, after which the caller drops the intent.
+ * sent and there is no answer. What no node has taken for certain counts as a failed step, so that the bytes are sent
+ * again within the block. Fails with a refusal that leaves no doubt about this node.
  */
 export const deliverIntent = Effect.fnUntraced(function* (
   submission: Pick<Submission, "kind" | "window">,
@@ -164,17 +171,25 @@ export const deliverIntent = Effect.fnUntraced(function* (
     { concurrency: RECORD_CONCURRENCY }
   )
   const now = yield* blocks.latest
-  if (!recorded.includes(true) || !canLandInWindow(submission.window, now.height)) return
-  const memory = yield* SubmissionMemory
-  const noteSent = Effect.sync(() => memory.sentAt.set(intent.txHash, now.height))
-  yield* tx.broadcast(intent.txBytes).pipe(
-    // Only what a node has taken is left alone until the next block.
-    Effect.andThen(noteSent),
-    Effect.catchTag("TxRefused", (refused): Effect.Effect<void, TxRefused, SubmissionMemory> => {
-      if (refused.reason === "known") return noteSent
-      return refused.reason === "retry"
-        ? Effect.andThen(Effect.logWarning("transaction is sent again", refused), countFailedStep)
-        : Effect.fail(refused)
+  if (!recorded.includes(true) || !canLandInWindow(submission.window, now.height)) return undefined
+  // Only what a node has is left alone until the next block.
+  const noteSent = (answer: NodeAnswer) => noteAnswer(intent.txHash, { height: now.height, answer })
+  const sendAgain = (refused: TxRefused, answer: NodeAnswer) =>
+    Effect.logWarning("transaction is sent again", refused).pipe(Effect.andThen(countFailedStep), Effect.as(answer))
+  return yield* tx.broadcast(intent.txBytes).pipe(
+    Effect.andThen(noteSent("taken")),
+    Effect.catchTag("TxRefused", (refused): Effect.Effect<NodeAnswer, TxRefused, SubmissionMemory> => {
+      switch (refused.reason) {
+        case "known":
+        case "nonce_used":
+          return noteSent("known")
+        case "retry":
+          return sendAgain(refused, "not_ready")
+        case "expired":
+          return sendAgain(refused, "expired")
+        default:
+          return Effect.fail(refused)
+      }
     })
   )
 })
@@ -211,9 +226,9 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
 })
 
 /**
- * Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. A message that was
- * refused is simulated even where gas is fixed, so that it pays no fee at every height, and so is everything once fixed
- * gas was not enough. Never below what the last refusal for gas showed to be needed.
+ * Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. A message that was sent
+ * or refused before is simulated even where gas is fixed, so that it pays no fee at every height or under every owner, and
+ * so is everything until fixed gas was seen to be enough. Never below what the last refusal for gas showed to be needed.
  */
 const chosenGas = Effect.fnUntraced(function* (
   { kind, window }: Submission,
@@ -228,7 +243,7 @@ const chosenGas = Effect.fnUntraced(function* (
   const fixed = settings.fixedGasPerMessage
   const least = greater((fixed ?? 0n) * messages, memory.leastGas[kind] * messages)
   const assumed = fixed === undefined ? gasLimit(memory.gas[kind] * messages, settings.gasAdjustment) : least
-  const isDoubted = memory.leastGas[kind] > 0n || batch.some(({ session }) => memory.alone.has(session))
+  const isDoubted = batch.some(({ session, wasSent }) => wasSent || memory.alone.has(session))
   if (mode === "blind" && !(isDoubted && block.height >= window.opens)) return greater(assumed, least)
   const simulated = yield* simulatedGas(draft).pipe(
     // A refusal counts at any height: only a chain that does not answer is passed over, and only near the end.
@@ -239,10 +254,21 @@ const chosenGas = Effect.fnUntraced(function* (
   )
   if (Option.isNone(simulated)) return greater(assumed, least)
   memory.gas = { ...memory.gas, [kind]: simulated.value / messages }
+  if (fixed !== undefined && simulated.value + UNCOUNTED_GAS <= least) {
+    memory.isGasEnough = { ...memory.isGasEnough, [kind]: true }
+    return least
+  }
   return greater(gasLimit(simulated.value, settings.gasAdjustment), least)
 })
 
 const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b)
+
+/** Is the gas of a message set by the operator, and was it seen to be enough? */
+export const isGasTrusted = Effect.fnUntraced(function* (kind: Submission["kind"]) {
+  const { submission } = yield* MinerSettings
+  const memory = yield* SubmissionMemory
+  return submission.fixedGasPerMessage !== undefined && memory.isGasEnough[kind]
+})
 
 /** Remembers that the transaction's gas was not enough: the next ones get at least half as much again for each message. */
 export const raiseGas = (kind: Submission["kind"], { txBytes }: Pick<TxIntent, "txBytes">) =>
@@ -251,6 +277,7 @@ export const raiseGas = (kind: Submission["kind"], { txBytes }: Pick<TxIntent, "
     if (Result.isFailure(tx) || tx.success.fee === undefined) return
     const raised = (tx.success.fee.gasLimit * 3n) / (2n * BigInt(tx.success.messages.length)) + 1n
     memory.leastGas = { ...memory.leastGas, [kind]: greater(memory.leastGas[kind], raised) }
+    memory.isGasEnough = { ...memory.isGasEnough, [kind]: false }
   })
 
 /** Gas used by the transaction in a simulation, which takes any signature but counts its size. */

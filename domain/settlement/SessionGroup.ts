@@ -12,17 +12,20 @@ export interface SessionGroup {
   readonly sessionEnd: bigint
   readonly heights: SessionHeights
   readonly sessions: ReadonlyArray<SessionCopy>
+  /** Sessions of the supplier, of any end, about which nothing is known at the moment (`SessionLedger.known`). */
+  readonly doubted: ReadonlySet<SessionId>
 }
 
 /** The live sessions, ascending by end. */
 export const liveBySessionEnd = Effect.map(
-  SessionLedger.use((ledger) => ledger.live),
-  (live): ReadonlyArray<Pick<SessionGroup, "sessionEnd" | "sessions">> => {
+  SessionLedger.use((ledger) => ledger.known),
+  ({ live, doubted }): ReadonlyArray<Omit<SessionGroup, "heights">> => {
     const copies = new Map(live.map((copy) => [copy.session, copy]))
     const ends = bySessionEnd(new Map(live.map(({ session, state }) => [session, state])))
     return [...ends].map(([sessionEnd, sessions]) => ({
       sessionEnd,
-      sessions: sessions.flatMap((session) => copies.get(session) ?? [])
+      sessions: sessions.flatMap((session) => copies.get(session) ?? []),
+      doubted
     }))
   }
 )
@@ -30,9 +33,10 @@ export const liveBySessionEnd = Effect.map(
 /** The group as it is now, after changes of this look. */
 export const refreshed = (group: SessionGroup) =>
   Effect.map(
-    SessionLedger.use((ledger) => ledger.live),
-    (live): SessionGroup => ({
+    SessionLedger.use((ledger) => ledger.known),
+    ({ live, doubted }): SessionGroup => ({
       ...group,
+      doubted,
       sessions: live.filter(({ state }) => state.header.sessionEndBlockHeight === group.sessionEnd)
     })
   )

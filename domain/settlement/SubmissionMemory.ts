@@ -29,6 +29,19 @@ export interface SealMark {
   readonly wasAwaited: boolean
 }
 
+/**
+ * What a node answers to a transaction's bytes. `taken`: it has them now. `known`: it says that it had them, or that their
+ * nonce is used. `not_ready`: the same bytes may be taken later. `expired`: their time-out is not one for it. `refused`: it
+ * will not have them, though another node may.
+ */
+export type NodeAnswer = "taken" | "known" | "not_ready" | "expired" | "refused"
+
+/** An answer and the committed height at which it was given. */
+export interface Sent {
+  readonly height: bigint
+  readonly answer: NodeAnswer
+}
+
 /** What is remembered between looks. Lost with the process, which costs a simulation or a repetition, never a claim. */
 export interface SubmissionRecords {
   timeouts: UsedTimeouts
@@ -36,12 +49,14 @@ export interface SubmissionRecords {
   gas: { claim: bigint; proof: bigint }
   /** Least gas limit of one message since a transaction ran out of gas; 0 before that. */
   leastGas: { claim: bigint; proof: bigint }
+  /** Was the fixed gas of a message seen to be enough? Until then a message is simulated although its gas is fixed. */
+  isGasEnough: { claim: boolean; proof: boolean }
   readonly obstacles: Map<SessionId, Obstacle>
   /** Sessions whose message was refused: they go alone, and only after a simulation. */
   readonly alone: Set<SessionId>
   readonly marks: Map<SessionId, SealMark>
-  /** Height at which a node last took a transaction, by hash: it is sent once at each height. */
-  readonly sentAt: Map<string, bigint>
+  /** When a node last answered a transaction, by hash, and what: it is sent once at each height. */
+  readonly sentAt: Map<string, Sent>
   /** Steps of the present look that failed. */
   failedSteps: number
   /** Monotonic nanoseconds of the last failure of the store, and of the take-over. */
@@ -58,6 +73,7 @@ export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): Submiss
   timeouts: noTimeouts,
   gas,
   leastGas: { claim: 0n, proof: 0n },
+  isGasEnough: { claim: false, proof: false },
   obstacles: new Map(),
   alone: new Set(),
   marks: new Map(),
@@ -70,6 +86,13 @@ export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): Submiss
 export const countFailedStep = Effect.map(SubmissionMemory, (memory) => {
   memory.failedSteps++
 })
+
+/** Notes what a node answered to a transaction; gives the answer back. */
+export const noteAnswer = (txHash: string, sent: Sent) =>
+  Effect.map(SubmissionMemory, (memory) => {
+    memory.sentAt.set(txHash, sent)
+    return sent.answer
+  })
 
 /** Notes why a session is stuck; `alone` keeps it from its neighbours. */
 export const noteObstacle = (session: SessionId, obstacle: Obstacle, alone = false) =>

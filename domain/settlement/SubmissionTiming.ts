@@ -42,7 +42,7 @@ export const sealWait = (window: HeightRange, height: bigint): SealWait => {
  */
 export type SendMode = "early" | "simulated" | "blind" | "closed"
 
-/** How a message is sent when the committed height is `height`. `isGasFixed`: the operator set the gas of a message. */
+/** How a message is sent when the committed height is `height`. `isGasFixed`: its gas is known without a simulation. */
 export const sendMode = (window: HeightRange, height: bigint, isGasFixed: boolean): SendMode => {
   if (height + 1n > window.closes) return "closed"
   if (!canLandInWindow(window, height)) return "early"

@@ -17,8 +17,10 @@ import { type Outgoing, planBatches } from "./ClaimBatch.ts"
 import { type ClaimsOnChain, isOurs } from "./ClaimsOnChain.ts"
 import { planClaim } from "./ClaimPlan.ts"
 import { followIntents } from "./Inclusion.ts"
+import { worthSending } from "./Replacement.ts"
 import { sendAll } from "./SendAll.ts"
-import { type SessionGroup, statesOf } from "./SessionGroup.ts"
+import { isGasTrusted } from "./SendBatch.ts"
+import type { SessionGroup } from "./SessionGroup.ts"
 import { sessionPrices } from "./SessionTerms.ts"
 import { batchBounds, isDue, isolated, type Submission } from "./Submission.ts"
 import { noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
@@ -34,21 +36,22 @@ export const submitClaims = Effect.fnUntraced(function* (
   const settings = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const submission: Submission = { kind: "claim", sessionEnd: group.sessionEnd, window: group.heights.claim }
-  const covered = yield* followIntents(submission, intents, statesOf(group), claims, block)
+  const { covered, replaced } = yield* followIntents(submission, intents, group, claims, block)
   const due = group.sessions.filter(({ state }) => isDue("claim", state))
   if (isWindowPast(submission.window, block.height)) {
     // Only what the chain says after the window tells a missed claim from one that just was not seen yet.
     if (Option.isSome(claims)) yield* missClaims(due, claims.value, block.height)
     return
   }
-  const mode = sendMode(submission.window, block.height, settings.submission.fixedGasPerMessage !== undefined)
+  const mode = sendMode(submission.window, block.height, yield* isGasTrusted("claim"))
   if (mode === "early" || mode === "closed") return
   const messages = yield* Effect.forEach(
     due.filter(({ session }) => !covered.has(session)),
     (copy) => claimMessage(copy, block.height),
     { concurrency: CONCURRENCY }
   )
-  const batches = planBatches(messages.flat(), memory.alone, batchBounds("claim", settings))
+  const worthwhile = yield* worthSending("claim", replaced, messages.flat())
+  const batches = planBatches(worthwhile, memory.alone, batchBounds("claim", settings))
   yield* sendAll(submission, batches, group.sessions, block, mode)
 })
 
@@ -83,6 +86,7 @@ const claimMessage = (copy: SessionCopy, height: bigint) =>
       session,
       root: state.accepted.root,
       worth: verdict.worth,
+      wasSent: state.claim !== undefined,
       message: packCreateClaim({
         supplierOperatorAddress: state.supplier,
         sessionHeader: state.header,

@@ -19,8 +19,10 @@ import { type Outgoing, planBatches } from "./ClaimBatch.ts"
 import { type ClaimsOnChain, isJudgedInvalid, isOurs } from "./ClaimsOnChain.ts"
 import { followIntents } from "./Inclusion.ts"
 import { proofPath, proofRequirement } from "./ProofRequirement.ts"
+import { worthSending } from "./Replacement.ts"
 import { sendAll } from "./SendAll.ts"
-import { type SessionGroup, statesOf } from "./SessionGroup.ts"
+import { isGasTrusted } from "./SendBatch.ts"
+import type { SessionGroup } from "./SessionGroup.ts"
 import { sessionPrices } from "./SessionTerms.ts"
 import { batchBounds, isDue, isolated, type Submission } from "./Submission.ts"
 import { noteObstacle, SubmissionMemory } from "./SubmissionMemory.ts"
@@ -96,8 +98,8 @@ export const submitProofs = Effect.fnUntraced(function* (
   const settings = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const submission: Submission = { kind: "proof", sessionEnd: group.sessionEnd, window: group.heights.proof }
-  const covered = yield* followIntents(submission, intents, statesOf(group), claims, block)
-  const mode = sendMode(submission.window, block.height, settings.submission.fixedGasPerMessage !== undefined)
+  const { covered, replaced } = yield* followIntents(submission, intents, group, claims, block)
+  const mode = sendMode(submission.window, block.height, yield* isGasTrusted("proof"))
   if (mode === "early" || mode === "closed") return
   const due = group.sessions.filter(
     ({ session, state }) => isDue("proof", state) && !covered.has(session) && !isProofJudged(state, session, claims)
@@ -106,7 +108,8 @@ export const submitProofs = Effect.fnUntraced(function* (
   const seed = yield* Blocks.use((blocks) => blocks.at(group.heights.seed))
   if (Option.isNone(seed)) return
   const messages = yield* Effect.forEach(due, (copy) => proofMessage(copy, seed.value, block.height))
-  const batches = planBatches(messages.flat(), memory.alone, batchBounds("proof", settings))
+  const worthwhile = yield* worthSending("proof", replaced, messages.flat())
+  const batches = planBatches(worthwhile, memory.alone, batchBounds("proof", settings))
   yield* sendAll(submission, batches, group.sessions, block, mode)
 })
 
@@ -133,6 +136,7 @@ const proofMessage = (copy: SessionCopy, seed: Block, height: bigint) =>
       session,
       root: state.accepted.root,
       worth: state.claimedUpokt ?? 0n,
+      wasSent: state.proof !== undefined,
       message: packSubmitProof({
         supplierOperatorAddress: state.supplier,
         sessionHeader: state.header,

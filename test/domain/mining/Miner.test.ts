@@ -12,6 +12,7 @@ import { Leases } from "../../../domain/ports/Leases.ts"
 import { RelayLog } from "../../../domain/ports/RelayLog.ts"
 import { StoreUnavailable, SupplierStore } from "../../../domain/ports/SupplierStore.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
+import { sessionHeights } from "../../../domain/settlement/SessionTerms.ts"
 import { packCreateClaim } from "../../../domain/tx/ProofMessages.ts"
 import { buildTrie } from "../../support/RelayBuilder.ts"
 import { buildTx } from "../../support/TxBuilder.ts"
@@ -51,6 +52,15 @@ const claimForeign = Effect.fnUntraced(function* (header: SessionHeader, count: 
     accountNumber: account.accountNumber
   })
   yield* tx.broadcast(txBytes)
+})
+
+/** A session after one that has shown that the fixed gas is enough. */
+const trustedAt = Effect.gen(function* () {
+  const first = yield* headerAt(1n)
+  yield* append(first, relaysOf(first, 5, "first"))
+  yield* runBlocks(12)
+  const { height } = yield* Blocks.use((blocks) => blocks.latest)
+  return yield* headerAt(height)
 })
 
 /** A node that has pruned its block results. */
@@ -280,12 +290,13 @@ describe("the miner", () => {
   it.effect("sends before the first simulation could run where gas is fixed", () =>
     Effect.gen(function* () {
       yield* startMiner
-      const header = yield* headerAt(1n)
+      const header = yield* trustedAt
       yield* append(header, relaysOf(header, 5))
       yield* runBlocks(16)
       assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
       const proof = (yield* eventsOf(header)).find(({ _tag }) => _tag === "ProofSubmitted")
-      assert.deepInclude(proof, { height: 9n })
+      const { proof: window } = yield* sessionHeights(header.sessionEndBlockHeight)
+      assert.deepInclude(proof, { height: window.opens - 1n })
     }).pipe(
       inWorld({
         settings: {
@@ -300,8 +311,8 @@ describe("the miner", () => {
   it.effect("tells a bad message from its neighbours where only the block refuses it", () =>
     Effect.gen(function* () {
       yield* startMiner
-      const header = yield* headerAt(1n)
-      const other = yield* headerAt(1n, otherApplication)
+      const header = yield* trustedAt
+      const other = yield* headerAt(header.sessionStartBlockHeight, otherApplication)
       const invented = { ...header, sessionId: "0".repeat(64) }
       yield* append(header, relaysOf(header, 5))
       yield* append(other, relaysOf(other, 6))

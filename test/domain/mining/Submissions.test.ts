@@ -1,16 +1,15 @@
 /** Claims and proofs on their way through a node that fails in part: what is sent, how often, and what it costs. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
 import { rememberingVerifiers } from "../../../adapters/simchain/Verifiers.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
-import { Blocks, ChainUnavailable } from "../../../domain/ports/Blocks.ts"
+import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { ChainTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
 import { sessionHeights } from "../../../domain/settlement/SessionTerms.ts"
-import { decodeTx } from "../../../domain/tx/TxDecode.ts"
 import {
   append,
   eventsOf,
@@ -25,44 +24,9 @@ import {
   supplier,
   testSettings
 } from "./MinerWorld.ts"
-
-type Kind = "CreateClaim" | "SubmitProof"
-
-/** A broadcast as a node's client makes it. */
-interface Sent {
-  readonly kind: Kind
-  readonly hash: string
-  readonly height: bigint
-}
-
-/** The port with every broadcast noted; `before` runs first and may fail in the node's place. */
-const noted = (
-  sent: Array<Sent>,
-  before: (broadcast: Sent) => Effect.Effect<void, ChainUnavailable | TxRefused> = () => Effect.void
-) =>
-  Effect.gen(function* () {
-    const tx = yield* ChainTx
-    const blocks = yield* Blocks
-    return ChainTx.of({
-      ...tx,
-      broadcast: (bytes) =>
-        Effect.gen(function* () {
-          const { hash, messages } = Result.getOrThrow(decodeTx(bytes))
-          const { height } = yield* blocks.latest
-          const broadcast: Sent = { kind: messages[0]!._tag, hash, height }
-          sent.push(broadcast)
-          yield* before(broadcast)
-          yield* tx.broadcast(bytes)
-        })
-    })
-  })
-
-const unavailable = (operation: string) => new ChainUnavailable({ operation, cause: "reset" })
+import { hashesOf, noted, paidFor, type Sent, unavailable } from "./NotedTx.ts"
 
 const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
-
-const hashesOf = (sent: ReadonlyArray<Sent>, kind: Kind) =>
-  new Set(sent.filter((broadcast) => broadcast.kind === kind).map(({ hash }) => hash))
 
 describe("a broadcast that fails", () => {
   for (const kind of ["CreateClaim", "SubmitProof"] as const) {
@@ -204,7 +168,19 @@ describe("fixed gas", () => {
     params: { shared: { claimWindowCloseOffsetBlocks: 8n } }
   })
 
-  it.effect("pays one fee, not one at each height, for a message that the chain refuses", () =>
+  /** Two sessions of which the second, made up, is refused by every block; the first shows that the gas is enough. */
+  const withHopeless = Effect.gen(function* () {
+    const first = yield* headerAt(1n)
+    yield* append(first, relaysOf(first, 5))
+    yield* runBlocks(12)
+    const later = yield* headerAt(13n, otherApplication)
+    const invented = { ...(yield* headerAt(13n)), sessionId: "0".repeat(64) }
+    yield* append(later, relaysOf(later, 5))
+    yield* append(invented, relaysOf(invented, 5))
+    return { first, later, invented }
+  })
+
+  it.effect("is simulated once before it is trusted, so that a message that the chain refuses costs nothing", () =>
     Effect.gen(function* () {
       const sent: Array<Sent> = []
       yield* startMiner.pipe(Effect.provideService(ChainTx, yield* noted(sent)))
@@ -215,8 +191,64 @@ describe("fixed gas", () => {
       yield* runBlocks(24)
       assert.strictEqual((yield* endOf(header))?._tag, "Settled")
       assert.deepInclude(yield* endOf(invented), { _tag: "ClaimMissed", reason: "rejected" })
-      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 2)
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 1)
     }).pipe(inWorld(withGas(400_000n)))
+  )
+
+  it.effect("pays one fee, not one at each height, for a message that the chain refuses", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      yield* startMiner.pipe(Effect.provideService(ChainTx, yield* noted(sent)))
+      const { first, later, invented } = yield* withHopeless
+      yield* runBlocks(24)
+      assert.strictEqual((yield* endOf(first))?._tag, "Settled")
+      assert.strictEqual((yield* endOf(later))?._tag, "Settled")
+      assert.deepInclude(yield* endOf(invented), { _tag: "ClaimMissed", reason: "rejected" })
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 3)
+    }).pipe(inWorld(withGas(400_000n)))
+  )
+
+  /** Runs until `isDue`, then ends the miner and starts another one, which knows only what is stored. */
+  const takenOver = Effect.fnUntraced(function* (tx: ChainTx["Service"], isDue: () => boolean) {
+    const scope = yield* Scope.make()
+    const miner = yield* startMiner.pipe(Effect.provideService(ChainTx, tx), Effect.provideService(Scope.Scope, scope))
+    return Effect.gen(function* () {
+      for (let i = 0; i < 40 && !isDue(); i++) yield* runBlocks(1)
+      assert.isTrue(isDue())
+      yield* runBlocks(2)
+      yield* miner.drain
+      yield* Scope.close(scope, Exit.void)
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+    })
+  })
+
+  it.effect("pays no second fee for such a message under the next owner", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const takeOver = yield* takenOver(yield* noted(sent), () => hashesOf(sent, "CreateClaim").size === 3)
+      const { later, invented } = yield* withHopeless
+      yield* takeOver
+      yield* runBlocks(24)
+      assert.strictEqual((yield* endOf(later))?._tag, "Settled")
+      assert.deepInclude(yield* endOf(invented), { _tag: "ClaimMissed", reason: "rejected" })
+      assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 3)
+    }).pipe(inWorld(withGas(400_000n)))
+  )
+
+  it.effect("that is too low costs no fee, not even under the next owner", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const takeOver = yield* takenOver(yield* noted(sent), () => hashesOf(sent, "CreateClaim").size === 1)
+      const first = yield* headerAt(1n)
+      yield* append(first, relaysOf(first, 5))
+      yield* takeOver
+      yield* runBlocks(4)
+      const later = yield* headerAt(13n)
+      yield* append(later, relaysOf(later, 5))
+      yield* runBlocks(32)
+      assert.strictEqual((yield* endOf(later))?._tag, "Settled")
+      assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 2)
+    }).pipe(inWorld(withGas(100_000n)))
   )
 
   it.effect("that is too low is raised until the message gets through", () =>

@@ -58,7 +58,8 @@ const message = (name: string, worth = 1n, bytes = 10): Outgoing => ({
   session: SessionId.make(name),
   root: new Uint8Array(48),
   message: { typeUrl: "/claim", value: new Uint8Array(bytes) },
-  worth
+  worth,
+  wasSent: false
 })
 
 const refusal = (messageIndex?: number) =>

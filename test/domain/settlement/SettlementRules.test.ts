@@ -5,6 +5,8 @@ import type { ChainEvent } from "../../../domain/chain/ChainEvents.ts"
 import { type IncludedTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
 import { decide, type SessionCommand } from "../../../domain/session/SessionDecider.ts"
 import { evolve, type SessionState, unopened } from "../../../domain/session/SessionState.ts"
+import type { ClaimsOnChain } from "../../../domain/settlement/ClaimsOnChain.ts"
+import { SessionId } from "../../../domain/protocol/Identifiers.ts"
 import { intentFate } from "../../../domain/settlement/Inclusion.ts"
 import { isLogFolded, isSpooled, nextMark } from "../../../domain/settlement/SealSessions.ts"
 import { settlementCommands } from "../../../domain/settlement/Settlement.ts"
@@ -15,7 +17,13 @@ const blockAt = (height: bigint, seconds = 0n) => ({
   hash: new Uint8Array(32),
   timeUnixNano: seconds * 1_000_000_000n
 })
-const intent = { timeoutUnixNano: 100_000_000_000n }
+const sealedRoot = new Uint8Array(48).fill(1)
+const foreignRoot = new Uint8Array(48).fill(2)
+const session = SessionId.make("s".repeat(64))
+const intent = { timeoutUnixNano: 100_000_000_000n, sessions: [{ session, root: sealedRoot }] }
+/** What the chain holds of the session. */
+const held = (rootHash: Uint8Array): ClaimsOnChain =>
+  new Map([[session, { supplierOperatorAddress: "", sessionHeader: undefined, rootHash, proofValidationStatus: 0 }]])
 const included = (height: bigint, refusal?: TxRefused): Option.Option<IncludedTx> =>
   Option.some({ height, refusal: Option.fromUndefinedOr(refusal) })
 const refused = new TxRefused({ reason: "message", codespace: "undefined", code: 1, log: "", messageIndex: 0 })
@@ -38,9 +46,16 @@ describe("the fate of a transaction", () => {
     assert.strictEqual(fate(Option.none(), 13n, 101n), "GiveUp")
   })
 
-  it("is waited for in its own block, and given up when its effect is not there a block later", () => {
-    assert.strictEqual(fate(included(14n), 14n), "Wait")
-    assert.strictEqual(fate(included(14n), 15n), "GiveUp")
+  it("is given up when another root is there in place of its effect", () => {
+    const after = (claims: ClaimsOnChain, height: bigint) =>
+      intentFate(intent, included(14n), claim, Option.some(claims), blockAt(height))._tag
+    assert.strictEqual(after(held(foreignRoot), 14n), "Wait")
+    assert.strictEqual(after(held(foreignRoot), 15n), "GiveUp")
+    assert.strictEqual(after(held(sealedRoot), 15n), "Wait")
+  })
+
+  it("is not over while a node that is behind does not show its effect", () => {
+    assert.strictEqual(fate(included(14n), 15n), "Wait")
   })
 
   it("is not over while nobody knows whether its effect is there", () => {

@@ -1,0 +1,85 @@
+/**
+ * When a second transaction is built for messages whose first one may still land. Two that land pay two fees (the chain
+ * keeps one claim and one proof for a session, whatever is sent); one that is lost costs the session. So the first is
+ * waited for until its time-out has passed, except where the window closes earlier, its node cannot be believed any more,
+ * and what is at stake outweighs the fee.
+ */
+import { Duration, Effect, Option } from "effect"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import type { Block } from "../ports/Blocks.ts"
+import { ChainQuery } from "../ports/ChainQuery.ts"
+import type { TxIntent } from "../ports/SupplierStore.ts"
+import type { SessionId } from "../protocol/Identifiers.ts"
+import { feeAmount, gasLimit } from "../tx/TxFee.ts"
+import { isPastTimeout } from "../tx/TxTimeout.ts"
+import type { Outgoing } from "./ClaimBatch.ts"
+import type { SubmissionKind } from "./Submission.ts"
+import { type NodeAnswer, SubmissionMemory } from "./SubmissionMemory.ts"
+
+/** Last blocks of a window for which a transaction may be replaced: one chance, and one more if that is lost too. */
+const LAST_BLOCKS = 2n
+
+/** Of so many transactions in such a state one is taken to be lost: the reward has to outweigh the fee that much. */
+const LOST_ONE_IN = 10n
+
+/** What is known of a transaction that is in no block, at the committed `block`. */
+export interface OpenTx {
+  readonly timeoutUnixNano: TxIntent["timeoutUnixNano"]
+  /** Last height at which its messages are accepted. */
+  readonly closes: bigint
+  /** Height at which it was recorded, just before its first broadcast. */
+  readonly recordedAt: bigint
+  /** What a node answered to its bytes at this height. */
+  readonly answer: NodeAnswer
+  readonly block: Pick<Block, "height" | "timeUnixNano">
+  /** Expected nanoseconds between blocks. */
+  readonly blockTime: bigint
+}
+
+/**
+ * Is this the last chance for its messages? A node that says it has the transaction is believed until as many blocks went
+ * by without it as can still have it. One that will not have it is not waited for that long. While the same bytes can be
+ * taken, and where the time-out passes in time for a later one, nothing is replaced.
+ */
+export const isLastChance = ({ timeoutUnixNano, closes, recordedAt, answer, block, blockTime }: OpenTx): boolean => {
+  const left = closes - block.height
+  if (left < 1n || left > LAST_BLOCKS) return false
+  if (isPastTimeout(timeoutUnixNano, block.timeUnixNano + (left - 1n) * blockTime)) return false
+  switch (answer) {
+    case "known":
+      return block.height - recordedAt >= left
+    case "refused":
+    case "expired":
+      return true
+    case "taken":
+    case "not_ready":
+      return false
+  }
+}
+
+/** Nanoseconds between blocks, as set. */
+export const expectedBlockTime = Effect.map(MinerSettings, ({ submission }) =>
+  Option.getOrElse(Duration.toNanos(submission.blockTime), () => 0n)
+)
+
+/** Leaves out messages that would replace a transaction and are not worth the risk of a second fee. */
+export const worthSending = Effect.fnUntraced(function* (
+  kind: SubmissionKind,
+  replaced: ReadonlySet<SessionId>,
+  messages: ReadonlyArray<Outgoing>
+) {
+  if (replaced.size === 0) return messages
+  const { submission } = yield* MinerSettings
+  const { gas } = yield* SubmissionMemory
+  const limit = submission.fixedGasPerMessage ?? gasLimit(gas[kind], submission.gasAdjustment)
+  const gasFee = feeAmount(limit, submission.gasPrice)
+  const params = kind === "proof" ? yield* ChainQuery.use((chain) => chain.proofParams) : undefined
+  return messages.filter(
+    ({ session, worth }) =>
+      !replaced.has(session) ||
+      outweighs(worth + (params?.proofMissingPenalty ?? 0n), gasFee + (params?.proofSubmissionFee ?? 0n))
+  )
+})
+
+/** Is `stake` (uPOKT, lost without the message) worth a `fee` (uPOKT) that may be paid for nothing? */
+export const outweighs = (stake: bigint, fee: bigint): boolean => stake >= fee * LOST_ONE_IN

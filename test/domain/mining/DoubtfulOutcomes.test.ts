@@ -1,0 +1,216 @@
+/** Transactions of which it is not known whether they can still land: nobody pays twice for a claim that did, none is lost. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
+import { SimNode } from "../../../adapters/simchain/SimNode.ts"
+import { startMiner } from "../../../domain/mining/Miner.ts"
+import { Blocks } from "../../../domain/ports/Blocks.ts"
+import { ChainTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
+import { StoreUnavailable, SupplierStore } from "../../../domain/ports/SupplierStore.ts"
+import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
+import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf, testSettings } from "./MinerWorld.ts"
+import { hashesOf, noted, paidFor, type Sent } from "./NotedTx.ts"
+
+const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
+
+/** The store does not answer about single sessions while `isAway`; lists of them and of transactions can be read. */
+const forgetful = (store: SupplierStore["Service"], isAway: () => boolean): SupplierStore["Service"] => {
+  const orAway = <A, E>(call: Effect.Effect<A, E>, operation: string): Effect.Effect<A, E | StoreUnavailable> =>
+    Effect.suspend((): Effect.Effect<A, E | StoreUnavailable> =>
+      isAway() ? Effect.fail(new StoreUnavailable({ operation, cause: "away" })) : call
+    )
+  return {
+    ...store,
+    commit: (lease, commit) => orAway(store.commit(lease, commit), "commit"),
+    load: (supplier, session) => orAway(store.load(supplier, session), "load")
+  }
+}
+
+const wide = { shared: { claimWindowCloseOffsetBlocks: 6n, proofWindowCloseOffsetBlocks: 6n } }
+
+describe("a session that cannot be read after a commit failed", () => {
+  it.effect("keeps its transaction: no second fee is paid", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      let isAway = false
+      const node = yield* SimNode
+      yield* node.setFaults({ ...noFaults, inclusionDelayBlocks: 2n })
+      const store = forgetful(yield* SupplierStore, () => isAway)
+      yield* startMiner.pipe(
+        Effect.provideService(ChainTx, yield* noted(sent)),
+        Effect.provideService(SupplierStore, store)
+      )
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      for (let i = 0; i < 20 && sent.length === 0; i++) yield* runBlocks(1)
+      assert.strictEqual(sent.length, 1)
+      // A relay that comes late has to be counted, which fails; then nobody knows the session for a block.
+      isAway = true
+      yield* append(header, relaysOf(header, 1, "late"))
+      yield* runBlocks(1)
+      isAway = false
+      yield* node.setFaults(noFaults)
+      yield* runBlocks(20)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.strictEqual((yield* stateOf(header)).late.count, 1n)
+      assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
+    }).pipe(inWorld({ params: wide }))
+  )
+})
+
+describe("a node that calls the time-out of bytes sent again wrong", () => {
+  /** Its clock is behind: it would not have any time-out. */
+  const behind = new TxRefused({
+    reason: "expired",
+    codespace: "sdk",
+    code: 18,
+    log: "unordered tx ttl exceeds 10m0s: invalid request"
+  })
+
+  for (const kind of ["CreateClaim", "SubmitProof"] as const) {
+    it.effect(`does not bring about a second fee for what landed: ${kind}`, () =>
+      Effect.gen(function* () {
+        const sent: Array<Sent> = []
+        const node = yield* SimNode
+        const ofKind = () => sent.filter((broadcast) => broadcast.kind === kind)
+        const tx = yield* noted(sent, (broadcast) =>
+          broadcast.kind === kind && ofKind().length === 2
+            ? Effect.fail(behind)
+            : broadcast.kind === kind && ofKind().length === 1
+              ? node.setFaults({ loseReplies: 1 })
+              : Effect.void
+        )
+        yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+        const header = yield* headerAt(1n)
+        yield* append(header, relaysOf(header, 5))
+        yield* runBlocks(26)
+        assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+        assert.isAtLeast(ofKind().length, 2)
+        assert.strictEqual(yield* paidFor(sent, kind), 1)
+      }).pipe(inWorld({ params: wide }))
+    )
+  }
+
+  it.effect("after the time-out has passed leads to a new transaction", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const node = yield* SimNode
+      const blocks = yield* Blocks
+      const tx = yield* noted(sent)
+      // Lost, and nothing can be sent again until the time-out is over.
+      yield* node.setFaults({ dropAccepted: 1 })
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      for (let i = 0; i < 20 && sent.length === 0; i++) yield* runBlocks(1)
+      yield* node.setFaults({ txsFail: true })
+      yield* runBlocks(125)
+      yield* node.setFaults({ txsFail: false })
+      yield* runBlocks(8)
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 2)
+      assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
+      assert.isAbove(Number((yield* blocks.latest).height), 120)
+    }).pipe(
+      inWorld({
+        params: {
+          shared: {
+            claimWindowCloseOffsetBlocks: 160n,
+            supplierUnbondingPeriodSessions: 60n,
+            applicationUnbondingPeriodSessions: 60n,
+            gatewayUnbondingPeriodSessions: 60n
+          }
+        }
+      })
+    )
+  )
+})
+
+describe("a node that refuses bytes which another one took", () => {
+  it.effect("does not bring about a second fee", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const node = yield* SimNode
+      const poor = new TxRefused({ reason: "operator", codespace: "sdk", code: 13, log: "insufficient fees" })
+      const tx = yield* noted(sent, () =>
+        sent.length === 2 ? Effect.fail(poor) : sent.length === 1 ? node.setFaults({ loseReplies: 1 }) : Effect.void
+      )
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(26)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
+    }).pipe(inWorld({ params: wide }))
+  )
+})
+
+describe("a node that lost a transaction and says that it knows it", () => {
+  const lost = { dropAccepted: 1, dropKeepsCache: true } as const
+
+  for (const kind of ["CreateClaim", "SubmitProof"] as const) {
+    for (const closes of [2n, 4n]) {
+      it.effect(`costs no session where the window closes before the time-out: ${kind}, ${closes + 1n} blocks`, () =>
+        Effect.gen(function* () {
+          const sent: Array<Sent> = []
+          const node = yield* SimNode
+          let isLost = false
+          const tx = yield* noted(sent, (broadcast) => {
+            if (isLost || broadcast.kind !== kind) return Effect.void
+            isLost = true
+            return node.setFaults(lost)
+          })
+          yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+          const header = yield* headerAt(1n)
+          yield* append(header, relaysOf(header, 5))
+          yield* runBlocks(26)
+          assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+          assert.strictEqual(hashesOf(sent, kind).size, 2)
+          assert.strictEqual(yield* paidFor(sent, kind), 1)
+        }).pipe(
+          inWorld({
+            params: { shared: { claimWindowCloseOffsetBlocks: closes, proofWindowCloseOffsetBlocks: closes } }
+          })
+        )
+      )
+    }
+  }
+
+  it.effect("is waited for while blocks are slow to take it, as long as there is time", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const node = yield* SimNode
+      yield* node.setFaults({ inclusionDelayBlocks: 3n })
+      yield* startMiner.pipe(Effect.provideService(ChainTx, yield* noted(sent)))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(30)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 1)
+      assert.strictEqual(hashesOf(sent, "SubmitProof").size, 1)
+    }).pipe(inWorld({ params: wide }))
+  )
+
+  it.effect("is not outwitted where the fee is too near to the reward", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const node = yield* SimNode
+      yield* node.setFaults(lost)
+      yield* startMiner.pipe(Effect.provideService(ChainTx, yield* noted(sent)))
+      const header = yield* headerAt(1n)
+      // Worth 21 000 uPOKT: more than claim and proof cost, less than ten times the 2 500 of a second claim.
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(26)
+      assert.deepInclude(yield* endOf(header), { _tag: "ClaimMissed", reason: "window_closed" })
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 1)
+    }).pipe(
+      inWorld({
+        params: { shared: { claimWindowCloseOffsetBlocks: 4n } },
+        settings: {
+          ingest: testSettings.ingest,
+          fleet: testSettings.fleet,
+          submission: { ...testSettings.submission, gasPrice: { scaled: 15n * 10n ** 15n, denom: "upokt" } }
+        }
+      })
+    )
+  )
+})
