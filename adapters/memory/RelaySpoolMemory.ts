@@ -43,11 +43,12 @@ export const layerWith = (
           count(entry, 1)
           return Effect.void
         }),
-      peek: (max) =>
+      peek: (max, after = 0) =>
         Effect.sync(() => {
           const oldest: Array<SpooledEntry> = []
           for (const [id, entry] of kept) {
             if (oldest.length >= max) break
+            if (id <= after) continue
             oldest.push({ id, entry })
           }
           return oldest

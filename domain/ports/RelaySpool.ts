@@ -16,6 +16,29 @@ export class SpoolFull extends Schema.TaggedError<SpoolFull>()("SpoolFull", {
   }
 }
 
+/**
+ * The spool's medium failed: a disk that is full, gone or read-only, or that does not answer. An entry that was offered
+ * is not confirmed, so the relay must be refused; what was confirmed before is still kept.
+ */
+export class SpoolUnavailable extends Schema.TaggedError<SpoolUnavailable>()("SpoolUnavailable", {
+  operation: Schema.Literals(["offer", "peek", "remove"]),
+  /** Code of the operating system, as `ENOSPC`, or `TIMEOUT`. */
+  code: Schema.String,
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    const remedy = REMEDIES[this.code] ?? "look at the disk of spool.dir"
+    return `the relay spool failed (${this.operation}, ${this.code}): ${remedy}`
+  }
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full; free space, or lower spool.max_bytes",
+  EDQUOT: "the disk quota is used up; raise it, or lower spool.max_bytes",
+  EROFS: "the file system is read-only; mount it for writing",
+  EACCES: "spool.dir is not writable any more; restore its owner and mode 700"
+}
+
 /** One spooled entry and the name under which it is removed. */
 export interface SpooledEntry {
   readonly id: number
@@ -26,11 +49,14 @@ export interface SpooledEntry {
 export class RelaySpool extends Context.Service<
   RelaySpool,
   {
-    /** Keeps the entry; returns once it is kept. */
-    readonly offer: (entry: RelayLogEntry) => Effect.Effect<void, SpoolFull>
-    /** Up to `max` oldest entries, not removed. */
-    readonly peek: (max: number) => Effect.Effect<ReadonlyArray<SpooledEntry>>
-    /** Removes entries that are in the log now. Unknown ids are ignored. */
+    /** Keeps the entry; returns once it is kept. After a failure it may be kept or not. */
+    readonly offer: (entry: RelayLogEntry) => Effect.Effect<void, SpoolFull | SpoolUnavailable>
+    /**
+     * Up to `max` oldest entries with an id above `after` (all, if left out), in the order of their ids, not removed.
+     * Fewer, but at least one, where they would take too much memory.
+     */
+    readonly peek: (max: number, after?: number) => Effect.Effect<ReadonlyArray<SpooledEntry>, SpoolUnavailable>
+    /** Removes entries that are in the log now. Unknown ids are ignored. After a crash, one may come again. */
     readonly remove: (ids: ReadonlyArray<number>) => Effect.Effect<void>
     /** Number of entries kept. */
     readonly size: Effect.Effect<number>

@@ -5,7 +5,7 @@
 import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Option, Schedule, Semaphore } from "effect"
 import { fillGauge } from "../observability/FillGauge.ts"
 import { RelayLog, type RelayLogEntry, type RelayLogFull, type RelayLogUnavailable } from "../ports/RelayLog.ts"
-import { RelaySpool, type SpoolFull } from "../ports/RelaySpool.ts"
+import { RelaySpool, type SpoolFull, SpoolUnavailable } from "../ports/RelaySpool.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 
 /** Entries read from the spool at a time. */
@@ -16,21 +16,39 @@ const ANNOUNCED_FOR = 5_000_000_000n
 const SPOOL_WAIT = Duration.seconds(5)
 /** How often a non-empty spool is tried and announced; announcements live 15 s. */
 const REPLAY_INTERVAL = Duration.seconds(1)
+/** Rest after a replay in multiples of its time: one that passes over much is not repeated at once. */
+const REPLAY_REST = 5
+/** Longest rest; less than announcements live. */
+const LONGEST_PAUSE = Duration.seconds(10)
 /** How often the spool is tried while the process drains. */
 const FLUSH_INTERVAL = Duration.millis(100)
+/** How long relays go straight to the spool after one that the log did not confirm in time: each would wait for it. */
+const SILENT_NANOS = 1_000_000_000n
+const NANOS_PER_SECOND = 1e9
+
+/** Something that an operator should know about recording. */
+export interface RecordingReason {
+  /** `spooling`: relays wait for the log in the spool. `not_recordable`: the spool took none either, so relays are refused. */
+  readonly name: "spooling" | "not_recordable"
+  readonly text: string
+  /** Whether relays are refused for it. */
+  readonly isRefusing: boolean
+}
 
 /** Law: what `record` returned for is in the log or the spool, and what left the spool is in the log. */
 export class RecordRelay extends Context.Service<
   RecordRelay,
   {
-    /** Returns once the entry is in the log or in the spool. */
-    readonly record: (entry: RelayLogEntry) => Effect.Effect<void, SpoolFull>
+    /** Returns once the entry is in the log or in the spool; a spool that does not answer counts as unavailable. */
+    readonly record: (entry: RelayLogEntry) => Effect.Effect<void, SpoolFull | SpoolUnavailable>
     /** Appends what is spooled as far as the log takes it; returns whether the spool is empty now. */
     readonly replay: Effect.Effect<boolean>
     /** Replays until the spool is empty; what is left when it is interrupted is told to the operator. */
     readonly flush: Effect.Effect<void>
     /** Replays whenever the spool is not empty, for ever. */
     readonly keepReplaying: Effect.Effect<never>
+    /** What is wrong with recording now; empty when relays go into the log. No I/O. */
+    readonly reasons: Effect.Effect<ReadonlyArray<RecordingReason>>
   }
 >()("relaymill/domain/relay/RecordRelay") {
   static readonly layer = Layer.effect(
@@ -39,32 +57,78 @@ export class RecordRelay extends Context.Service<
       const log = yield* RelayLog
       const spool = yield* RelaySpool
       const { relayer, appendTimeout } = yield* RelayPolicyRef
+      const clock = yield* Clock.Clock
       const replaying = yield* Semaphore.make(1)
       let spooled = yield* spool.size
+      /** When the oldest spooled relay was published, in Unix nanoseconds. */
+      let oldest: bigint | undefined
+      /** Monotonic time until which the log is not asked. */
+      let silentUntil: bigint | undefined
+      /** Why the last relay could not be recorded, until one can again. */
+      let refusing: string | undefined
+      const age = () =>
+        spooled === 0 || oldest === undefined
+          ? 0
+          : Math.max(0, Number(clock.currentTimeNanosUnsafe() - oldest) / NANOS_PER_SECOND)
       yield* fillGauge("ha_relayer_spool_entries", "Mined relays that wait for the relay log", () => spooled)
+      yield* fillGauge("ha_relayer_spool_oldest_seconds", "Age of the oldest relay that waits for the relay log", age)
+
+      const confirmed = () => {
+        silentUntil = undefined
+        refusing = undefined
+      }
 
       /**
-       * Whether the log confirmed in time. A log that confirms at once, as an embedded one does, costs no timer. The fiber
-       * is detached: an append that is stuck must not keep the relay from its answer.
+       * What became of an append; none if the log did not answer in time. A log that confirms at once, as an embedded one
+       * does, costs no timer. The fiber is detached: an append that is stuck must not keep the relay from its answer, nor
+       * the replay from its end.
        */
-      const append = Effect.fnUntraced(function* (entry: RelayLogEntry) {
+      const attempt = Effect.fnUntraced(function* (entry: RelayLogEntry) {
         const appending = yield* Effect.forkDetach(log.append(entry), { startImmediately: true })
         const exit = appending.pollUnsafe() ?? (yield* awaited(appending))
+        if (exit === undefined) silentUntil = (yield* Clock.monotonicTimeNanos) + SILENT_NANOS
+        else if (Exit.isSuccess(exit)) confirmed()
+        return exit
+      })
+
+      /** Its exit within the time for appends. Beyond it the append may still take effect. */
+      const awaited = (appending: Fiber.Fiber<string, RelayLogUnavailable | RelayLogFull>) =>
+        Effect.map(Effect.timeoutOption(Fiber.await(appending), appendTimeout), (confirmation) => {
+          if (Option.isSome(confirmation)) return confirmation.value
+          appending.interruptUnsafe()
+          return undefined
+        })
+
+      /** Whether the log confirmed in time. While it is silent, one relay in a while asks it and the others do not. */
+      const append = Effect.fnUntraced(function* (entry: RelayLogEntry) {
+        if (silentUntil !== undefined) {
+          const now = yield* Clock.monotonicTimeNanos
+          if (now < silentUntil) return false
+          silentUntil = now + SILENT_NANOS
+        }
+        const exit = yield* attempt(entry)
         if (exit === undefined) return false
         // A defect is no outage: it is for whoever serves the relay.
         if (Exit.hasDies(exit)) yield* Effect.orDie(exit)
         return Exit.isSuccess(exit)
       })
 
-      /** Its exit within the time for appends. Beyond it the append may still take effect. */
-      const awaited = (appending: Fiber.Fiber<string, RelayLogUnavailable | RelayLogFull>) =>
-        Effect.map(Effect.timeoutOption(Fiber.await(appending), appendTimeout), (confirmed) => {
-          if (Option.isSome(confirmed)) return confirmed.value
-          appending.interruptUnsafe()
-          return undefined
-        })
+      /** Keeps the entry in the spool. Detached, so that a disk that hangs does not hold the relay. */
+      const keep = Effect.fnUntraced(function* (entry: RelayLogEntry) {
+        const offering = yield* Effect.forkDetach(spool.offer(entry), { startImmediately: true })
+        const exit =
+          offering.pollUnsafe() ??
+          Option.getOrElse(yield* Effect.timeoutOption(Fiber.await(offering), SPOOL_WAIT), () => Exit.fail(noAnswer()))
+        yield* Effect.tapError(exit, ({ message }) => Effect.sync(() => void (refusing = message)))
+        refusing = undefined
+        oldest ??= entry.relay.publishedAtUnixNano
+        yield* look
+      })
 
-      const look = Effect.map(spool.size, (size) => (spooled = size))
+      const look = Effect.map(spool.size, (size) => {
+        if (size === 0) oldest = undefined
+        return (spooled = size)
+      })
 
       /** Announces the spool; returns when that was sent, on the monotonic clock. Miners wait for what it holds. */
       const announce = Effect.gen(function* () {
@@ -76,49 +140,58 @@ export class RecordRelay extends Context.Service<
         return Option.map(announced, () => sentAt)
       })
 
-      /** Whether every entry of the batch is in the log now; those of a supplier whose log is full wait behind the others. */
-      const replayBatch = Effect.fnUntraced(function* (skipped: Set<number>) {
+      /**
+       * Appends the next entries after an id; returns the last id looked at, none where the replay ends. Those of suppliers
+       * whose log is full stay behind, in their order.
+       */
+      const replayBatch = Effect.fnUntraced(function* (after: number, full: Set<string>) {
         // Read first: what is spooled meanwhile may be of an earlier session than what is announced.
-        const entries = yield* local(spool.peek(REPLAY_BATCH + skipped.size))
+        const entries = yield* local(spool.peek(REPLAY_BATCH, after))
+        const [first] = entries
+        if (first === undefined) return undefined
+        if (after === 0) oldest = first.entry.relay.publishedAtUnixNano
         // A failed announcement stops the replay: miners must know before an old relay arrives late.
         let announced = yield* announce
-        if (Option.isNone(announced)) return "log is away"
-        const full = new Set<string>()
+        if (Option.isNone(announced)) return undefined
         for (const { id, entry } of entries) {
           const supplier = entry.relay.supplierOperatorAddress
-          if (skipped.has(id) || full.has(supplier)) {
-            skipped.add(id)
-            continue
-          }
+          if (full.has(supplier)) continue
           if ((yield* Clock.monotonicTimeNanos) - announced.value > ANNOUNCED_FOR) {
             announced = yield* announce
-            if (Option.isNone(announced)) return "log is away"
+            if (Option.isNone(announced)) return undefined
           }
-          const exit = yield* Effect.exit(Effect.timeoutOption(log.append(entry), appendTimeout))
-          if (Exit.isSuccess(exit) && Option.isSome(exit.value)) {
-            yield* local(spool.remove([id]))
-            continue
-          }
-          if (!isFull(exit)) return "log is away"
-          full.add(supplier)
-          skipped.add(id)
+          const replayed = yield* attempt(entry)
+          if (replayed !== undefined && Exit.isSuccess(replayed)) yield* local(spool.remove([id]))
+          else if (replayed !== undefined && isFull(replayed)) full.add(supplier)
+          else return undefined
         }
-        return (yield* local(look)) > skipped.size && entries.length > 0 ? "more" : "done"
+        return entries.at(-1)?.id
       })
+
+      /** With nothing spooled there is no append by which to see that the log is back, so it is asked for nothing. */
+      const withdraw = Effect.flatMap(
+        // Expires by itself if the withdrawal is lost.
+        Effect.option(Effect.timeout(log.announceSpool(relayer, Option.none()), appendTimeout)),
+        (withdrawn) => Effect.sync(() => Option.isSome(withdrawn) && confirmed())
+      )
 
       const replay = replaying.withPermits(1)(
         Effect.gen(function* () {
-          if ((yield* local(look)) === 0) return true
-          const skipped = new Set<number>()
-          while ((yield* replayBatch(skipped)) === "more");
+          if ((yield* local(look)) === 0) {
+            if (refusing !== undefined) yield* withdraw
+            return true
+          }
+          const full = new Set<string>()
+          let last: number | undefined = 0
+          while (last !== undefined) last = yield* replayBatch(last, full)
           if ((yield* local(look)) > 0) return false
-          // Expires by itself if the withdrawal is lost.
-          yield* Effect.ignore(Effect.timeoutOption(log.announceSpool(relayer, Option.none()), appendTimeout))
+          yield* withdraw
           return true
         }).pipe(
-          Effect.catchTag("TimeoutError", (cause) =>
-            Effect.as(Effect.logWarning("relay spool did not answer", cause), false)
-          ),
+          Effect.catchTags({
+            TimeoutError: (cause) => Effect.as(Effect.logWarning("relay spool did not answer", cause), false),
+            SpoolUnavailable: (cause) => Effect.as(Effect.logWarning("relay spool cannot be read", cause), false)
+          }),
           Effect.catch((cause) => Effect.as(Effect.logDebug("relay spool was not replayed", cause), false)),
           Effect.interruptible
         )
@@ -131,29 +204,50 @@ export class RecordRelay extends Context.Service<
       )
 
       return RecordRelay.of({
-        record: (entry) =>
-          Effect.flatMap(append(entry), (isAppended) =>
-            isAppended ? Effect.void : Effect.andThen(spool.offer(entry), Effect.asVoid(look))
-          ),
+        record: (entry) => Effect.flatMap(append(entry), (isAppended) => (isAppended ? Effect.void : keep(entry))),
         replay,
         flush: Effect.repeat(replay, { until: (isEmpty) => isEmpty, schedule: Schedule.spaced(FLUSH_INTERVAL) }).pipe(
           Effect.onInterrupt(() => tellLeft),
           Effect.asVoid
         ),
-        keepReplaying: Effect.forever(
-          Effect.andThen(
-            Effect.sleep(REPLAY_INTERVAL),
+        keepReplaying: Effect.gen(function* () {
+          let pause = REPLAY_INTERVAL
+          while (true) {
+            yield* Effect.sleep(pause)
             // One that fails by a defect is not the last.
-            Effect.catchDefect(replay, (cause) => Effect.logError("relay spool was not replayed", cause))
-          )
-        )
+            const [took] = yield* Effect.timed(
+              Effect.catchDefect(replay, (cause) => Effect.logError("relay spool was not replayed", cause))
+            )
+            pause = Duration.clamp(Duration.times(took, REPLAY_REST), {
+              minimum: REPLAY_INTERVAL,
+              maximum: LONGEST_PAUSE
+            })
+          }
+        }),
+        reasons: Effect.sync(() => [
+          ...(refusing === undefined
+            ? []
+            : [{ name: "not_recordable", text: `relays cannot be recorded: ${refusing}`, isRefusing: true } as const]),
+          ...(spooled === 0
+            ? []
+            : [
+                {
+                  name: "spooling",
+                  text: `${spooled} mined relays wait in the spool, the oldest for ${Math.round(age())} s`,
+                  isRefusing: false
+                } as const
+              ])
+        ])
       })
     })
   )
 }
 
 /** A call of the spool within the time for it. */
-const local = <A>(call: Effect.Effect<A>) => Effect.timeout(call, SPOOL_WAIT)
+const local = <A, E>(call: Effect.Effect<A, E>) => Effect.timeout(call, SPOOL_WAIT)
+
+const noAnswer = () =>
+  new SpoolUnavailable({ operation: "offer", code: "TIMEOUT", cause: new Error("the disk did not answer in time") })
 
 const isFull = (exit: Exit.Exit<unknown, { readonly _tag: string }>): boolean =>
   Exit.isFailure(exit) &&

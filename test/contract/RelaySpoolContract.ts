@@ -66,6 +66,20 @@ export const relaySpoolContract = ({ name, layer, small, timing }: RelaySpoolWor
         assert.strictEqual(yield* spool.size, 2)
       }))
 
+    test("shows what follows an id, whether that is still kept or not", (spool) =>
+      Effect.gen(function* () {
+        for (let n = 0; n < 5; n++) yield* spool.offer(spooledAt(n))
+        const ids = (yield* spool.peek(10)).map(({ id }) => id)
+        const after = (id: number, max = 10) =>
+          Effect.map(spool.peek(max, id), (entries) => entries.map((entry) => entry.id))
+        assert.deepStrictEqual(yield* after(0), ids)
+        assert.deepStrictEqual(yield* after(ids[1]!), ids.slice(2))
+        assert.deepStrictEqual(yield* after(ids[1]!, 2), ids.slice(2, 4))
+        yield* spool.remove([ids[1]!, ids[3]!])
+        assert.deepStrictEqual(yield* after(ids[1]!), [ids[2]!, ids[4]!])
+        assert.deepStrictEqual(yield* after(ids[4]!), [])
+      }))
+
     test("gives no id twice", (spool) =>
       Effect.gen(function* () {
         const seen = new Set<number>()

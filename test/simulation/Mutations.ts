@@ -134,15 +134,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a spooled relay is dropped before it is appended",
     file: "domain/relay/RecordRelay.ts",
-    line: "const exit = yield* Effect.exit(Effect.timeoutOption(log.append(entry), appendTimeout))",
-    mutant:
-      "yield* spool.remove([id]); const exit = yield* Effect.exit(Effect.timeoutOption(log.append(entry), appendTimeout))"
+    line: "const replayed = yield* attempt(entry)",
+    mutant: "yield* spool.remove([id]); const replayed = yield* attempt(entry)"
   },
   {
     name: "a relay that the log did not take is not spooled",
     file: "domain/relay/RecordRelay.ts",
-    line: "isAppended ? Effect.void : Effect.andThen(spool.offer(entry), Effect.asVoid(look))",
-    mutant: "isAppended ? Effect.void : Effect.asVoid(look)"
+    line: "(isAppended ? Effect.void : keep(entry))",
+    mutant: "(isAppended ? Effect.void : Effect.asVoid(look))"
   },
   {
     name: "an append without an answer counts as done",

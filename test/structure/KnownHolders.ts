@@ -66,6 +66,21 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
       metric: "ha_relayer_request_bodies_bytes"
     }
   },
+  "adapters/keys/KeyReport.ts": {
+    "#said": { bound: "MAX_FILES for each source; replaced by each look", metric: "ha_keys_problems" },
+    now: local("MAX_FILES for each source")
+  },
+  "adapters/keys/KeySourceReader.ts": {
+    "#files": { bound: "MAX_FILES; replaced by each look", metric: "ha_keys_supplier_keys_active" },
+    "#seen": { bound: "keys in MAX_FILES of MAX_FILE_BYTES", metric: "ha_keys_supplier_keys_active" },
+    "#accepted": { bound: "keys in MAX_FILES of MAX_FILE_BYTES", metric: "ha_keys_supplier_keys_active" }
+  },
+  "adapters/keys/KeyWatch.ts": {
+    open: { bound: "three watches for each source", metric: "none: fixed by the configuration" }
+  },
+  "adapters/keys/ReloadingKeys.ts": {
+    hints: { bound: "one hint; further ones add nothing", metric: "none: at most one" }
+  },
   "adapters/memory/BroadcastMemory.ts": { fresh: { bound: "CHANNEL_BUFFER; the oldest goes", metric: MEMORY } },
   "adapters/memory/MemoryLog.ts": {
     "#fresh": { bound: "LOG_HIGH_WATER and LOG_HIGH_WATER_BYTES; appends are refused", metric: MEMORY },
@@ -96,6 +111,17 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   },
   "adapters/redis/RedisConnections.ts": {
     supported: { bound: "commands that the adapters ask for", metric: "none: names in the code" }
+  },
+  "adapters/spool/RelaySpoolDisk.ts": {
+    offered: { bound: "relays in flight, within maxEntries and maxBytes", metric: IN_FLIGHT },
+    removed: { bound: "entries kept: maxEntries; emptied by each write", metric: "ha_relayer_spool_entries" }
+  },
+  "adapters/spool/SpoolIndex.ts": {
+    "#segments": {
+      bound: "maxBytes by the bytes of a segment, and files of earlier runs",
+      metric: "ha_relayer_spool_bytes"
+    },
+    "#ends": { bound: "session ends of the entries kept: maxEntries", metric: "ha_relayer_spool_entries" }
   },
   "adapters/simchain/BasicChecks.ts": { passed: simulated("weak: messages of transactions that are kept elsewhere") },
   "adapters/simchain/ChainCell.ts": {

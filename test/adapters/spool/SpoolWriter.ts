@@ -1,0 +1,52 @@
+/**
+ * A process that fills a spool until it is killed, or until the spool refuses: `dir`, bytes of a relay, entries at once,
+ * most entries. Prints `confirmed <first> <last>` after each lot, in one write.
+ */
+import { writeSync } from "node:fs"
+import { Effect, Layer } from "effect"
+import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
+import * as RelaySpoolDisk from "../../../adapters/spool/RelaySpoolDisk.ts"
+import { RelaySpool } from "../../../domain/ports/RelaySpool.ts"
+import { anEntry } from "../../contract/StoreFixtures.ts"
+
+const [dir = "", relayBytes = "100", lot = "50", most = "1000000"] = process.argv.slice(2)
+const say = (line: string) => writeSync(1, `${line}\n`)
+const memory = () => {
+  globalThis.gc?.()
+  const { arrayBuffers, heapUsed } = process.memoryUsage()
+  return arrayBuffers + heapUsed
+}
+
+const fill = Effect.gen(function* () {
+  const spool = yield* RelaySpool
+  say(`opened ${yield* spool.size}`)
+  const before = memory()
+  const filling = Buffer.alloc(Number(relayBytes), 1)
+  for (let n = 0; n < Number(most); n += Number(lot)) {
+    const numbers = Array.from({ length: Number(lot) }, (_, i) => n + i)
+    const results = yield* Effect.forEach(
+      numbers,
+      (number) => Effect.result(spool.offer(anEntry(number, { relayBytes: filling }))),
+      { concurrency: "unbounded" }
+    )
+    const failed = results.find((result) => result._tag === "Failure")
+    if (failed !== undefined) {
+      const kept = results.filter((result) => result._tag === "Success").length
+      say(`refused ${failed.failure._tag} ${"code" in failed.failure ? failed.failure.code : ""} kept ${kept}`)
+      say(failed.failure.message)
+      return
+    }
+    say(`confirmed ${n} ${n + Number(lot) - 1}`)
+  }
+  say(`memory ${memory() - before}`)
+})
+
+process.on("SIGXFSZ", () => {})
+await Effect.runPromise(
+  fill.pipe(
+    Effect.provide(
+      RelaySpoolDisk.layer({ dir, maxBytes: 1_073_741_824, fsync: true }).pipe(Layer.provide(EntropyNode.layer))
+    ),
+    Effect.catch((refused) => Effect.sync(() => say(`${refused._tag} ${refused.reason}: ${refused.message}`)))
+  )
+)
