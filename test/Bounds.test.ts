@@ -18,6 +18,7 @@ const CLOSED_LABELS: Readonly<Record<string, string>> = {
   instance: "name of this replica",
   kind: "claim, proof",
   outcome: "outcomes of a backend call",
+  provider: "sources of keys: keys_file, keys_dir, keyring",
   reason: "causes of refusal, rejection or loss, all literals",
   result: "results of a charge",
   rpc_type: "transports",
@@ -25,7 +26,8 @@ const CLOSED_LABELS: Readonly<Record<string, string>> = {
   status: "outcomes of a settlement",
   status_code: "HTTP statuses",
   store: "the memory stores",
-  supplier: "suppliers whose keys are held"
+  supplier: "suppliers whose keys are held",
+  type: "added, removed"
 }
 
 const found = (code: string) => holdersOf({ path: "domain/x/X.ts", code }).map(({ name, line }) => `${name}:${line}`)

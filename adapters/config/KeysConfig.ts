@@ -1,39 +1,47 @@
 /**
  * The `keys` section: where the suppliers' private keys are. The keys themselves are never in the configuration file.
  */
-import { key, listOf, optional, required, section, type ValueOf } from "./ConfigReader.ts"
+import { joinPlace, key, listOf, optional, required, section, type ValueOf } from "./ConfigReader.ts"
 import { NonEmptyText, oneOf } from "./GoScalar.ts"
 import { text } from "./KeyKinds.ts"
 
-const keyringSentence =
-  "the Cosmos keyring is not built in here; export the keys into a file for keys.keys_file and leave the backend out"
-
 const path = (meaning: string) => optional({ codec: NonEmptyText, type: "path", meaning })
 
-const keyring = section({
-  backend: key(
-    "backend",
-    optional({
-      codec: oneOf(["file", "os", "test", "memory"]),
-      type: "file, os, test, memory",
-      meaning: "Kind of the Cosmos keyring; left out: none.",
-      notBuilt: { when: () => true, sentence: keyringSentence }
-    })
-  ),
-  dir: key("dir", path("Folder of the keyring; left out: `$HOME/.pocket`.")),
-  appName: key("app_name", text("pocket", "Application name of the keyring.")),
-  keyNames: key(
-    "key_names",
-    listOf(
-      required("write the name of a key, or remove the item", {
-        codec: NonEmptyText,
-        type: "list of text",
-        meaning: "Only these keys; left out: all."
-      }),
-      "key names"
+const keyring = section(
+  {
+    backend: key(
+      "backend",
+      optional({
+        codec: oneOf(["file", "os", "test", "memory"]),
+        type: "file, os, test, memory",
+        meaning: "Kind of the Cosmos keyring; left out: none. `os` and `memory` refuse the start."
+      })
+    ),
+    dir: key("dir", path("Home of the keyring, in it `keyring-file` or `keyring-test`; left out: `$HOME/.pocket`.")),
+    appName: key("app_name", text("pocket", "Application name of the keyring; `file` and `test` do not use it.")),
+    keyNames: key(
+      "key_names",
+      listOf(
+        required("write the name of a key, or remove the item", {
+          codec: NonEmptyText,
+          type: "list of text",
+          meaning: "Only these keys; left out: all."
+        }),
+        "key names"
+      )
     )
-  )
-})
+  },
+  {
+    check: ({ backend }, place, node, findings) => {
+      if (backend !== "os" && backend !== "memory") return
+      findings.problem(
+        joinPlace(place, "backend"),
+        node?.entries.get("backend"),
+        `the ${backend} keyring cannot be opened from here; copy the keys into a keyring of the backend file or test, or into keys.keys_file`
+      )
+    }
+  }
+)
 
 /** `keys` of both processes. At least one source is the miner's rule, see `MinerConfig`. */
 export const keys = section({

@@ -81,6 +81,21 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/keys/ReloadingKeys.ts": {
     hints: { bound: "one hint; further ones add nothing", metric: "none: at most one" }
   },
+  "adapters/keys/KeyReport.ts": {
+    "#said": { bound: "MAX_FILES for each source; replaced by each look", metric: "ha_keys_problems" },
+    now: local("MAX_FILES for each source")
+  },
+  "adapters/keys/KeySourceReader.ts": {
+    "#files": { bound: "MAX_FILES; replaced by each look", metric: "ha_keys_supplier_keys_active" },
+    "#seen": { bound: "keys in MAX_FILES of MAX_FILE_BYTES", metric: "ha_keys_supplier_keys_active" },
+    "#accepted": { bound: "keys in MAX_FILES of MAX_FILE_BYTES", metric: "ha_keys_supplier_keys_active" }
+  },
+  "adapters/keys/KeyWatch.ts": {
+    open: { bound: "three watches for each source", metric: "none: fixed by the configuration" }
+  },
+  "adapters/keys/ReloadingKeys.ts": {
+    hints: { bound: "one hint; further ones add nothing", metric: "none: at most one" }
+  },
   "adapters/memory/BroadcastMemory.ts": { fresh: { bound: "CHANNEL_BUFFER; the oldest goes", metric: MEMORY } },
   "adapters/memory/MemoryLog.ts": {
     "#fresh": { bound: "LOG_HIGH_WATER and LOG_HIGH_WATER_BYTES; appends are refused", metric: MEMORY },

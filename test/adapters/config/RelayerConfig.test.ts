@@ -349,7 +349,11 @@ keys: { keys_file: k }
     )
     only(
       aRelayer().replace("keys_file: k.yaml", "keyring: { backend: os }"),
-      /keys\.keyring\.backend: the Cosmos keyring is not built in here; export the keys/
+      /^line \d+, keys\.keyring\.backend: the os keyring cannot be opened from here; copy the keys/
+    )
+    assert.deepStrictEqual(
+      problems(relayerConfig, aRelayer().replace("keys_file: k.yaml", "keyring: { backend: test }")),
+      []
     )
   })
 
