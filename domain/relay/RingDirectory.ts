@@ -4,6 +4,7 @@
  * kept, what is unknown for seconds.
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Schema } from "effect"
+import { readFresh } from "../cache/FreshRead.ts"
 import { makeKeptLookups } from "../cache/KeptLookups.ts"
 import type { ChainUnavailable } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
@@ -22,8 +23,8 @@ const RING_CAPACITY = 10_000
 const KEY_CAPACITY = 50_000
 /** How long a ring is trusted without being asked for a stranger. */
 const RING_MILLIS = Duration.toMillis("30 minutes")
-/** Keys of accounts never change. */
-const KEY_MILLIS = Number.POSITIVE_INFINITY
+/** Keys of accounts never change; the bound is that of everything kept. */
+const KEY_MILLIS = Duration.toMillis("30 minutes")
 /** How soon a ring without usable keys is looked up again. */
 const UNKNOWN_MILLIS = Duration.toMillis("5 seconds")
 /** How soon a chain that did not answer is asked again for the same thing. */
@@ -68,11 +69,8 @@ export class RingDirectory extends Context.Service<
         (address: string): Effect.Effect<Option.Option<Uint8Array>, ChainUnavailable> =>
           address === PLACEHOLDER.address
             ? Effect.succeedSome(PLACEHOLDER.publicKey)
-            : Effect.map(chain.account(address), (account) =>
-                account.pipe(
-                  Option.flatMap(({ publicKey }) => Option.fromUndefinedOr(publicKey)),
-                  Option.filter((publicKey) => keyMatchesAddress(publicKey, address))
-                )
+            : Effect.map(chain.publicKey(address), (found) =>
+                Option.filter(found, (publicKey) => keyMatchesAddress(publicKey, address))
               ),
         {
           capacity: KEY_CAPACITY,
@@ -81,9 +79,10 @@ export class RingDirectory extends Context.Service<
         }
       )
 
-      const readRing = Effect.fnUntraced(function* (key: string) {
+      const readRing = Effect.fnUntraced(function* (key: string, isFresh: boolean) {
         const [address = "", endText = "0"] = key.split("|")
-        const application = yield* chain.application(ApplicationAddress.make(address))
+        const record = chain.application(ApplicationAddress.make(address))
+        const application = yield* isFresh ? readFresh(record) : record
         if (Option.isNone(application)) return yield* new RingUnknown({ application: address, member: address })
         const target = ringHeight(yield* chain.sharedParams, BigInt(endText))
         const members = yield* Effect.forEach(ringAddresses(application.value, target), (member) =>
@@ -98,7 +97,7 @@ export class RingDirectory extends Context.Service<
         return makeRingKeys(members)
       })
 
-      const rings = yield* makeKeptLookups<RingKeys, RingUnknown | ChainUnavailable>(readRing, {
+      const rings = yield* makeKeptLookups<RingKeys, RingUnknown | ChainUnavailable>((key) => readRing(key, false), {
         capacity: RING_CAPACITY,
         success: () => RING_MILLIS,
         failure: ({ _tag }) => (_tag === "RingUnknown" ? UNKNOWN_MILLIS : UNAVAILABLE_MILLIS)
@@ -124,7 +123,7 @@ export class RingDirectory extends Context.Service<
                 break
               }
             }
-            return rings.refresh(key)
+            return rings.refreshWith(key, () => readRing(key, true))
           })
       })
     })

@@ -81,21 +81,6 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/keys/ReloadingKeys.ts": {
     hints: { bound: "one hint; further ones add nothing", metric: "none: at most one" }
   },
-  "adapters/keys/KeyReport.ts": {
-    "#said": { bound: "MAX_FILES for each source; replaced by each look", metric: "ha_keys_problems" },
-    now: local("MAX_FILES for each source")
-  },
-  "adapters/keys/KeySourceReader.ts": {
-    "#files": { bound: "MAX_FILES; replaced by each look", metric: "ha_keys_supplier_keys_active" },
-    "#seen": { bound: "keys in MAX_FILES of MAX_FILE_BYTES", metric: "ha_keys_supplier_keys_active" },
-    "#accepted": { bound: "keys in MAX_FILES of MAX_FILE_BYTES", metric: "ha_keys_supplier_keys_active" }
-  },
-  "adapters/keys/KeyWatch.ts": {
-    open: { bound: "three watches for each source", metric: "none: fixed by the configuration" }
-  },
-  "adapters/keys/ReloadingKeys.ts": {
-    hints: { bound: "one hint; further ones add nothing", metric: "none: at most one" }
-  },
   "adapters/memory/BroadcastMemory.ts": { fresh: { bound: "CHANNEL_BUFFER; the oldest goes", metric: MEMORY } },
   "adapters/memory/MemoryLog.ts": {
     "#fresh": { bound: "LOG_HIGH_WATER and LOG_HIGH_WATER_BYTES; appends are refused", metric: MEMORY },
@@ -181,11 +166,16 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     running: { bound: "BATCH_CALLS and BATCH_BYTES", metric: SQLITE }
   },
   "adapters/sqlite/SqliteTries.ts": {
-    "#indexes": { bound: "INDEXED_LEAVES, or one trie; the one used longest ago goes", metric: SQLITE }
+    "#indexes": { bound: "INDEXED, or one trie; the one used longest ago goes", metric: SQLITE }
+  },
+  "adapters/sqlite/TrieIndex.ts": {
+    "#places": { bound: "leaves and nodes of one trie; counts in INDEXED", metric: SQLITE },
+    "#runs": { bound: "chunks of one trie's checkpoints", metric: SQLITE }
   },
   "domain/cache/KeptLookups.ts": {
     kept: { bound: "capacity of each cache; the least recently used goes", metric: CACHES },
-    running: { bound: "capacity of each cache; entries only while a look-up runs", metric: CACHES }
+    running: { bound: "capacity of each cache; entries only while a look-up runs", metric: CACHES },
+    "#open": { bound: "look-ups under way: those of `running` and refreshes", metric: CACHES }
   },
   "domain/demo/DemoProgress.ts": {
     sessions: { bound: "sessions of one demo", metric: "none: the demo's screen" },
