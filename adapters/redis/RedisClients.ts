@@ -58,6 +58,8 @@ export const makeClient = ({ address }: RedisSettings, purpose: ClientPurpose): 
       {
         lazyConnect: true,
         enableOfflineQueue: false,
+        // The check asks a node that may be connecting still and takes its refusal for a broken cluster.
+        enableReadyCheck: false,
         clusterRetryStrategy: retryDelay,
         slotsRefreshInterval: SLOTS_REFRESH_MILLIS,
         // A command that was sent when its node failed may have taken effect.

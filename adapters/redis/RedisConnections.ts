@@ -10,7 +10,15 @@ import { type ClientPurpose, makeClient, makeSingleClient } from "./RedisClients
 import { RedisFailure, redisFailure } from "./RedisFailure.ts"
 import { bounded, makeLink, type RedisLink } from "./RedisLink.ts"
 import { makeNames, type RedisNames, type RedisTopology } from "./RedisNames.ts"
-import { knowsCommand, mastersOf, nodeName, readInfo, type RedisClient, type ServerInfo } from "./RedisServers.ts"
+import {
+  knowsCommand,
+  mastersOf,
+  nodeName,
+  readInfo,
+  type RedisClient,
+  scanKeys,
+  type ServerInfo
+} from "./RedisServers.ts"
 import type { RedisSettings } from "./RedisSettings.ts"
 
 /** Connections, what they lead to, and their changes. */
@@ -42,7 +50,9 @@ export class RedisConnections extends Context.Service<
     readonly supports: (command: string) => Effect.Effect<boolean, RedisFailure>
     /** `INFO` of each master by its address; of all sections if none is named. */
     readonly info: (...sections: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, ServerInfo>, RedisFailure>
-    /** One command to each master, by its address: what has no key, such as `CONFIG GET` and `SCAN`. */
+    /** Keys of all masters that match a pattern, ascending. Looks at every key in small steps: not for the hot path. */
+    readonly search: (pattern: string) => Effect.Effect<ReadonlyArray<string>, RedisFailure>
+    /** One command to each master, by its address: what has no key, such as `CONFIG GET`. */
     readonly callEach: (
       name: string,
       ...args: ReadonlyArray<string>
@@ -153,6 +163,11 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
       return known
     }),
     info: (...sections) => each((node) => readInfo(node, within, ...sections)),
+    search: (pattern) =>
+      Effect.map(
+        each((node) => scanKeys(node, within, pattern)),
+        (found) => [...found.values()].flat().toSorted()
+      ),
     callEach: (name, ...args) => each((node) => within(name, async () => node.call(name, [...args])))
   })
 })

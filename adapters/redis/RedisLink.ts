@@ -3,7 +3,7 @@
  * Nothing is ever sent twice, except what the server said it did not execute (NOSCRIPT, MOVED).
  */
 import { Command } from "ioredis"
-import { Clock, Duration, Effect, Result } from "effect"
+import { Clock, Duration, Effect, Metric, Result } from "effect"
 import { type Deadline, monotonicMillis } from "../../domain/lifecycle/Deadlines.ts"
 import type { Roster } from "../../domain/lifecycle/Roster.ts"
 import { RedisFailure, redisFailure } from "./RedisFailure.ts"
@@ -51,6 +51,13 @@ export interface RedisLink {
   ) => Effect.Effect<ReadonlyArray<Result.Result<unknown, RedisFailure>>, RedisFailure>
 }
 
+const failures = Metric.counter("relaymill_redis_failures_total", {
+  description: "Calls to Redis that failed, by kind of failure",
+  incremental: true
+})
+
+const counted = (failure: RedisFailure) => Metric.update(Metric.withAttributes(failures, { reason: failure.kind }), 1)
+
 /** Calls over `client`, each within `timeout`. `refusal` says why it is not connected, if that is known. */
 export const makeLink = (
   client: RedisClient,
@@ -81,7 +88,8 @@ export const makeLink = (
         (failure) => failure.kind === "noscript" && sent.script !== undefined,
         () => attempt(withText(sent, sent.script), replyEncoding)
       ),
-      Effect.mapError(because)
+      Effect.mapError(because),
+      Effect.tapError(counted)
     )
 
   const exchange = (commands: ReadonlyArray<RedisCommand>) =>
@@ -107,22 +115,23 @@ export const makeLink = (
     run: (script, keys, args) => send(scriptCommand(script, keys, args), null),
     pipeline: Effect.fnUntraced(function* (commands) {
       if (commands.length === 0) return []
-      const results = yield* exchange(commands)
+      const results = [...(yield* exchange(commands))]
       const unknown = results.flatMap((result, index) => (isNoScript(result) ? [index] : []))
-      if (unknown.length === 0) return results
-      const again = yield* exchange(
-        unknown.flatMap((index) => {
-          const sent = commands[index]
-          return sent === undefined ? [] : [withText(sent, sent.script)]
-        })
-      )
-      const whole = [...results]
-      for (const [position, index] of unknown.entries()) {
-        const result = again[position]
-        if (result !== undefined) whole[index] = result
+      if (unknown.length > 0) {
+        const again = yield* exchange(
+          unknown.flatMap((index) => {
+            const sent = commands[index]
+            return sent === undefined ? [] : [withText(sent, sent.script)]
+          })
+        )
+        for (const [position, index] of unknown.entries()) {
+          const result = again[position]
+          if (result !== undefined) results[index] = result
+        }
       }
-      return whole
-    })
+      for (const result of results) if (Result.isFailure(result)) yield* counted(result.failure)
+      return results
+    }, Effect.tapError(counted))
   }
 }
 

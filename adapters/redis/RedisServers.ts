@@ -65,6 +65,27 @@ export const readIdentities = (
     (names) => new Set(names)
   )
 
+/** Keys that one SCAN looks at: about a millisecond of the server's time. */
+const SCAN_COUNT = 1_000
+
+/** Keys of one server that match, by looking at all of them in many small steps. */
+export const scanKeys = Effect.fnUntraced(function* (
+  node: Redis,
+  within: BoundedCall,
+  pattern: string
+): Effect.fn.Return<ReadonlyArray<string>, RedisFailure> {
+  const found = new Set<string>()
+  let cursor = "0"
+  do {
+    const reply = yield* within("scan", async () => node.call("scan", [cursor, "match", pattern, "count", SCAN_COUNT]))
+    const [next, keys] = Array.isArray(reply) ? reply : []
+    if (typeof next !== "string" || !Array.isArray(keys)) return yield* unexpectedReply("scan", "no cursor and keys")
+    cursor = next
+    for (const key of keys) found.add(String(key))
+  } while (cursor !== "0")
+  return [...found]
+})
+
 /** Whether every master knows the command, by `COMMAND INFO`. No right to ask counts as no. */
 export const knowsCommand = (
   client: RedisClient,

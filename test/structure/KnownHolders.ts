@@ -13,6 +13,7 @@ export interface Bound {
 
 /** Fill metrics that several share. */
 const MEMORY = "relaymill_memory_entries"
+const REDIS_BROADCAST = "relaymill_redis_broadcast_waiting"
 const SQLITE = "relaymill_sqlite_entries"
 const CACHES = "ha_relayer_cache_entries"
 const RING_CACHES = "ha_relayer_ring_cache_entries"
@@ -97,13 +98,21 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     intents: { bound: "emptied by `dropIntent` once a transaction's fate is known", metric: MEMORY },
     spools: { bound: "one for each relayer; expire", metric: MEMORY },
     replicas: { bound: "one for each replica; expire", metric: MEMORY },
-    meters: { bound: "METER_CAPACITY; the oldest goes; emptied by `drop`", metric: MEMORY },
+    meters: { bound: "METER_CAPACITY; one that ends first goes; emptied by `drop`", metric: MEMORY },
     cache: { bound: "CACHE_CAPACITY; the oldest goes; expire", metric: MEMORY },
     cacheSets: { bound: "names of the known sets; members by KNOWN_LIMIT of the caches", metric: MEMORY },
     channels: { bound: "channels that somebody listens to", metric: MEMORY }
   },
+  "adapters/memory/MeterStoreMemory.ts": {
+    byEnd: { bound: "the counters of MemoryStores: METER_CAPACITY", metric: MEMORY }
+  },
   "adapters/memory/RelaySpoolMemory.ts": {
     heights: { bound: "session ends of the entries kept: SPOOL_LIMIT", metric: "ha_relayer_spool_entries" }
+  },
+  "adapters/redis/BroadcastRedis.ts": {
+    channels: { bound: "channels that somebody in this process listens to", metric: REDIS_BROADCAST },
+    listener: { bound: "LISTENER_BUFFER; the oldest goes, and the listener hears that", metric: REDIS_BROADCAST },
+    listeners: { bound: "streams of this process that are read", metric: REDIS_BROADCAST }
   },
   "adapters/redis/ConnectionWatch.ts": {
     wake: { bound: "1; signals merge", metric: "none: at most one entry" },
@@ -220,6 +229,10 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "domain/relay/RelayMeter.ts": {
     held: {
       bound: "sessions that are served, given back after their grace; ALLOWANCE_CAPACITY",
+      metric: "ha_relayer_relay_meter_sessions_active"
+    },
+    takes: {
+      bound: "allowances held, one take in a second for each, given up after TAKE_LIFE",
       metric: "ha_relayer_relay_meter_sessions_active"
     }
   },

@@ -1,0 +1,34 @@
+/** The Redis adapters keep the laws of their ports, on every server at hand, standalone and cluster. */
+import { Duration, Effect, Layer, Option } from "effect"
+import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
+import * as BroadcastRedis from "../../../adapters/redis/BroadcastRedis.ts"
+import * as LeasesRedis from "../../../adapters/redis/LeasesRedis.ts"
+import * as MeterStoreRedis from "../../../adapters/redis/MeterStoreRedis.ts"
+import * as RedisConnections from "../../../adapters/redis/RedisConnections.ts"
+import * as SharedCacheRedis from "../../../adapters/redis/SharedCacheRedis.ts"
+import { broadcastContract } from "../../contract/BroadcastContract.ts"
+import { leasesContract } from "../../contract/LeasesContract.ts"
+import { meterStoreContract } from "../../contract/MeterStoreContract.ts"
+import { sharedCacheContract } from "../../contract/SharedCacheContract.ts"
+import { realTime as timing } from "../../contract/Timing.ts"
+import { onEveryRedis } from "../../support/EveryRedis.ts"
+
+onEveryRedis("Ports on Redis", (redis) => {
+  const { name } = redis
+  /** Connections with a namespace of their own each time they are built: an empty store. */
+  const fresh = Layer.unwrap(Effect.sync(() => RedisConnections.layer(redis.settings())))
+
+  leasesContract({
+    name,
+    layer: LeasesRedis.layerWith(Duration.millis(500)).pipe(Layer.provide([fresh, EntropyNode.layer])),
+    timing
+  })
+  sharedCacheContract({ name, layer: Layer.provide(SharedCacheRedis.layer, fresh), small: Option.none(), timing })
+  /** The counters' prefix is not the namespace's base, so it is fresh too. */
+  let prefixes = 0
+  const meters = Layer.suspend(() =>
+    MeterStoreRedis.layerWith({ keyPrefix: `meters${process.pid}x${++prefixes}`, lifetime: Duration.minutes(1) })
+  )
+  meterStoreContract({ name, layer: Layer.provide(meters, fresh), timing })
+  broadcastContract({ name, layer: Layer.provide(BroadcastRedis.layer, fresh), timing })
+})
