@@ -29,22 +29,15 @@ export interface ExchangeBounds {
   /** Milliseconds of the monotonic clock. */
   readonly deadline: number
   readonly deadlines: Roster<Deadline>
+  /** Called when the caller leaves before the end. */
+  readonly onGivenUp: () => void
 }
 
 /** Sends and reads the whole answer, within its bounds; gzip that was not asked for is undone. */
 export const exchange = (
   pool: Pool,
   request: ExchangeRequest,
-  bounds: ExchangeBounds
-): Effect.Effect<BackendAnswer, ExchangeFailed> =>
-  Effect.flatMap(dispatch(pool, request, bounds), (answer) =>
-    isGzip(answer.rawHeaders) ? gunzipped(answer, bounds.maxBytes) : Effect.succeed(answer)
-  )
-
-const dispatch = (
-  pool: Pool,
-  request: ExchangeRequest,
-  { deadline, deadlines, maxBytes }: ExchangeBounds
+  { deadline, deadlines, maxBytes, onGivenUp }: ExchangeBounds
 ): Effect.Effect<BackendAnswer, ExchangeFailed> =>
   Effect.callback<BackendAnswer, ExchangeFailed>((resume) => {
     let running: Dispatcher.DispatchController | undefined
@@ -100,7 +93,12 @@ const dispatch = (
           deadlines.delete(watched)
           const [only] = chunks
           const body = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)
-          resume(Effect.succeed({ status, rawHeaders, body, gunzipped: false }))
+          const answer = { status, rawHeaders, body, gunzipped: false }
+          resume(
+            isGzip(rawHeaders)
+              ? Effect.onInterrupt(gunzipped(answer, maxBytes), () => Effect.sync(onGivenUp))
+              : Effect.succeed(answer)
+          )
         },
         onResponseError: (_, cause) => {
           deadlines.delete(watched)
@@ -112,6 +110,7 @@ const dispatch = (
     return Effect.sync(() => {
       deadlines.delete(watched)
       cancel()
+      onGivenUp()
     })
   })
 

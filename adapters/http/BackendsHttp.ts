@@ -2,7 +2,7 @@
  * `Backends` over HTTP: for each (service, transport) a set of endpoints with their own connection pools. An endpoint
  * that fails several times in a row rests; a request that an endpoint failed at goes to the next one while there is time.
  */
-import { Clock, Duration, Effect, Exit, Layer, Result } from "effect"
+import { Clock, Duration, Effect, Layer, Result } from "effect"
 import { Pool } from "undici"
 import { BackendFailed, type BackendRequest, Backends, type RpcType } from "../../domain/ports/Backends.ts"
 import type { BackendAnswer } from "../../domain/relay/BackendAnswer.ts"
@@ -43,6 +43,7 @@ export interface BackendOptions extends BreakerOptions {
 
 interface Backend {
   readonly options: BackendOptions
+  readonly metrics: BackendMetrics
   readonly targets: ReadonlyArray<Target>
   next: number
 }
@@ -52,40 +53,46 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
   Layer.effect(
     Backends,
     Effect.gen(function* () {
-      const metrics = yield* backendMetrics
+      const metricsOf = yield* backendMetrics
       const deadlines = yield* watchDeadlines
+      const clock = yield* Clock.Clock
       const byKey = new Map<string, Backend>()
       for (const options of backends) {
+        const metrics = metricsOf(options.service, options.rpcType)
         const targets = yield* Effect.forEach(options.endpoints, (endpoint) =>
           acquireTarget(endpoint, options, metrics)
         )
-        byKey.set(keyOf(options.service, options.rpcType), { options, targets, next: 0 })
+        byKey.set(keyOf(options.service, options.rpcType), { options, metrics, targets, next: 0 })
       }
 
       /** One endpoint's answer, its breaker and its metrics brought up to date whatever happens. */
-      const ask = (target: Target, request: ExchangeRequest, options: BackendOptions, deadline: number) =>
-        Clock.clockWith((clock) => {
-          const started = clock.currentTimeMillisUnsafe()
-          noteAsked(target, started, options)
-          const bounds = { maxBytes: options.maxAnswerBytes, deadline, deadlines }
-          return Effect.onExit(exchange(target.pool, request, bounds), (exit) =>
-            Effect.suspend(() => {
-              const now = clock.currentTimeMillisUnsafe()
-              const outcome = outcomeOf(exit)
-              if (outcome === undefined) return Effect.void
-              const status = Exit.isSuccess(exit) ? exit.value.status : undefined
-              metrics.asked(options.service, outcome, status, (now - started) / 1_000)
-              return note(target, outcome, now, options, metrics)
-            })
-          )
-        })
+      const ask = function* (target: Target, request: ExchangeRequest, backend: Backend, deadline: number) {
+        const { options, metrics } = backend
+        const started = clock.currentTimeMillisUnsafe()
+        noteAsked(target, started, options)
+        const seconds = (): number => (clock.currentTimeMillisUnsafe() - started) / 1_000
+        const result = yield* Effect.result(
+          exchange(target.pool, request, {
+            maxBytes: options.maxAnswerBytes,
+            deadline,
+            deadlines,
+            // Says nothing about the endpoint.
+            onGivenUp: () => metrics.asked("client_disconnected", undefined, seconds())
+          })
+        )
+        const outcome = outcomeOf(result)
+        if (outcome !== undefined) {
+          metrics.asked(outcome, Result.isSuccess(result) ? result.success.status : undefined, seconds())
+          yield* note(target, outcome, clock.currentTimeMillisUnsafe(), backend)
+        }
+        return result
+      }
 
       const forward = Effect.fnUntraced(function* (request: BackendRequest, backend: Backend) {
         const { options, targets } = backend
         const method = request.payload.method === "" ? "GET" : request.payload.method
         // A tunnel is no call, and undici would wait for one.
         if (method === "CONNECT") return yield* failed(request, "unsendable", {})
-        const clock = yield* Clock.Clock
         const now = clock.currentTimeMillisUnsafe()
         const deadline = monotonicMillis(clock) + Duration.toMillis(options.timeout)
         let last: Result.Result<BackendAnswer, ExchangeFailed> | undefined
@@ -99,7 +106,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
           if (Result.isFailure(path)) return yield* failed(request, "unsendable", { cause: path.failure })
           const { body } = request.payload
           const headers = requestHeaders(request, target.endpoint)
-          last = yield* Effect.result(ask(target, { method, path: path.success, headers, body }, options, deadline))
+          last = yield* ask(target, { method, path: path.success, headers, body }, backend, deadline)
           if (Result.isSuccess(last)) {
             if (last.success.status < 500) return last.success
             continue
@@ -121,9 +128,9 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
           return backend === undefined ? failed(request, "unhealthy", {}) : forward(request, backend)
         },
         isHealthy: (service, rpcType) =>
-          Effect.map(Clock.currentTimeMillis, (now) => {
+          Effect.sync(() => {
             const targets = byKey.get(keyOf(service, rpcType))?.targets ?? []
-            return targets.some((target) => isAvailable(target, now))
+            return targets.some((target) => isAvailable(target, clock.currentTimeMillisUnsafe()))
           })
       })
     })
@@ -144,18 +151,16 @@ const acquireTarget = (endpoint: BackendEndpoint, options: BackendOptions, metri
         allowH2: false
       })
       const target = makeTarget(endpoint, pool)
-      metrics.health(options.service, options.rpcType, target.name, true)
+      metrics.health(target.name, true)
       return target
     }),
     ({ pool }) => Effect.promise(() => pool.destroy())
   )
 
-/** An interruption is the caller's leaving: it says nothing about the endpoint. None: the request suits no endpoint. */
-const outcomeOf = (exit: Exit.Exit<BackendAnswer, ExchangeFailed>): BackendOutcome | undefined => {
-  if (Exit.isSuccess(exit)) return exit.value.status < 500 ? "success" : "backend_5xx"
-  const [reason] = exit.cause.reasons
-  if (reason?._tag !== "Fail") return "client_disconnected"
-  switch (reason.error.reason) {
+/** None: the request suits no endpoint. */
+const outcomeOf = (result: Result.Result<BackendAnswer, ExchangeFailed>): EndpointOutcome | undefined => {
+  if (Result.isSuccess(result)) return result.success.status < 500 ? "success" : "backend_5xx"
+  switch (result.failure.reason) {
     case "invalid":
       return undefined
     case "too_large":
@@ -167,32 +172,37 @@ const outcomeOf = (exit: Exit.Exit<BackendAnswer, ExchangeFailed>): BackendOutco
   }
 }
 
+/** What says something about the endpoint. */
+type EndpointOutcome = Exclude<BackendOutcome, "client_disconnected">
+
 const note = (
   target: Target,
-  outcome: BackendOutcome,
+  outcome: EndpointOutcome,
   now: number,
-  options: BackendOptions,
-  metrics: BackendMetrics
+  { options, metrics }: Backend
 ): Effect.Effect<void> => {
-  const { service, rpcType } = options
   const { name } = target
-  const facts = { backend: name, url: target.endpoint.url.origin, service_id: service, rpc_type: rpcType }
+  const facts = () => ({
+    backend: name,
+    url: target.endpoint.url.origin,
+    service_id: options.service,
+    rpc_type: options.rpcType
+  })
   switch (outcome) {
-    case "client_disconnected":
     case "backend_too_large":
       return Effect.void
     case "success": {
       const downtime = noteSuccess(target, now)
       if (downtime === undefined) return Effect.void
-      metrics.health(service, rpcType, name, true)
-      return Effect.logInfo("backend is up").pipe(Effect.annotateLogs({ ...facts, downtime_ms: downtime }))
+      metrics.health(name, true)
+      return Effect.logInfo("backend is up").pipe(Effect.annotateLogs({ ...facts(), downtime_ms: downtime }))
     }
     default: {
       if (!noteFailure(target, now, options)) return Effect.void
-      metrics.health(service, rpcType, name, false)
+      metrics.health(name, false)
       return Effect.logWarning("backend is down").pipe(
         Effect.annotateLogs({
-          ...facts,
+          ...facts(),
           trigger_reason: outcome,
           consecutive_failures: target.failures,
           threshold: options.failureThreshold,

@@ -19,9 +19,10 @@ export const layerWith = (limit: number, bytesLimit = LOG_HIGH_WATER_BYTES) =>
     RelayLog,
     Effect.gen(function* () {
       const stores = yield* MemoryStores
+      const clock = yield* Clock.Clock
       return RelayLog.of({
         append: ({ relay, trace }) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          Effect.suspend(() => {
             const { log } = stores.supplier(relay.supplierOperatorAddress)
             return log.size >= limit || log.bytes >= bytesLimit
               ? Effect.fail(
@@ -33,7 +34,7 @@ export const layerWith = (limit: number, bytesLimit = LOG_HIGH_WATER_BYTES) =>
                     bytesLimit
                   })
                 )
-              : Effect.succeed(log.append({ data: encodeMinedRelay(relay), trace }, now))
+              : Effect.succeed(log.append({ data: encodeMinedRelay(relay), trace }, clock.currentTimeMillisUnsafe()))
           }),
         announceSpool: (relayer, lowestSessionEnd) =>
           Effect.map(monotonicMillis, (now) => {

@@ -36,9 +36,10 @@ export const makeSupplierKeys = (
 ): SupplierKeys["Service"] => ({
   held: Effect.map(SubscriptionRef.get(ring), addresses),
   publicKey: (supplier) =>
-    Effect.map(SubscriptionRef.get(ring), (keys) =>
-      Option.map(Option.fromUndefinedOr(keys.get(supplier)), ({ publicKey }) => Uint8Array.from(publicKey))
-    ),
+    Effect.sync(() => {
+      const key = SubscriptionRef.getUnsafe(ring).get(supplier)
+      return key === undefined ? Option.none() : Option.some(new Uint8Array(key.publicKey))
+    }),
   sign: (supplier, message) =>
     Effect.suspend(() => {
       const key = SubscriptionRef.getUnsafe(ring).get(supplier)

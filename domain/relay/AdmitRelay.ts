@@ -5,7 +5,8 @@
 import { Clock, Context, Effect, Layer, Option, Result, Stream } from "effect"
 import { sha256 as pureSha256, type Sha256 } from "../crypto/Sha256.ts"
 import type { RpcType } from "../ports/Backends.ts"
-import { Blocks } from "../ports/Blocks.ts"
+import { Blocks, type ChainUnavailable } from "../ports/Blocks.ts"
+import type { ServiceNotFound, SessionNotFound } from "../ports/ChainQuery.ts"
 import { RingVerifier } from "../ports/RingVerifier.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
 import { fillGauge } from "../observability/FillGauge.ts"
@@ -18,7 +19,7 @@ import { decodeHttpRequest, type HttpRequestPayload } from "./PoktHttp.ts"
 import { RelayPolicyRef, type ServicePolicy } from "./RelayPolicy.ts"
 import { RelayRefused, type RefusalCause } from "./RelayRefusal.ts"
 import { decodeRelayRequest, type RelayRequest, signableHash } from "./RelayRequest.ts"
-import { RingDirectory } from "./RingDirectory.ts"
+import { RingDirectory, type RingUnknown } from "./RingDirectory.ts"
 import { SeenRequests } from "./SeenRequests.ts"
 import { SessionDirectory, type SessionFacts } from "./SessionDirectory.ts"
 import { isSameSessionHeader, type SessionHeader, validateSessionHeader } from "./SessionHeader.ts"
@@ -88,6 +89,7 @@ export class AdmitRelay extends Context.Service<
         const rings = yield* RingDirectory
         const policy = yield* RelayPolicyRef
         const { step } = yield* StepTracer
+        const clock = yield* Clock.Clock
         const seen = new SeenRequests({ perSession: policy.seenPerSession, total: policy.seenTotal })
         const lookups = new PeerBudget(policy.lookupBurst, policy.lookupsPerSecond)
         yield* fillGauge("ha_relayer_seen_requests", "Relay requests remembered against replay", () => seen.size)
@@ -104,7 +106,7 @@ export class AdmitRelay extends Context.Service<
           const request = decoded.success
           const { sessionHeader: header, supplierOperatorAddress } = request.meta
           if (header === undefined) return yield* refusePlain("unreadable", "session header is missing")
-          const kept = sessions.peek(header, yield* Clock.currentTimeMillis)
+          const kept = sessions.peek(header, clock.currentTimeMillisUnsafe())
           // A header of the chain's own is valid; checking its address again is dear.
           if (kept === undefined || !isSameSessionHeader(header, kept.header)) {
             const valid = validateSessionHeader(header)
@@ -153,7 +155,8 @@ export class AdmitRelay extends Context.Service<
             ? Effect.void
             : refuserFor(header, supplier, false)("at_limit", `too many unknown sessions and rings from ${peer}`)
 
-        const lookUp = Effect.fnUntraced(function* (relay: PlausibleRelay, height: bigint) {
+        /** Facts of the relay's session, in which its supplier serves at this height. Without an effect if they are kept. */
+        const lookUp = Effect.fnUntracedEager(function* (relay: PlausibleRelay, height: bigint) {
           const { header, supplier } = relay
           const refuse = refuserFor(header, supplier, false)
           if (header.sessionStartBlockHeight > height) {
@@ -161,8 +164,8 @@ export class AdmitRelay extends Context.Service<
           }
           let facts = relay.kept
           if (facts === undefined) {
-            yield* spendLookup(relay, yield* Clock.currentTimeMillis)
-            facts = yield* sessions.facts(header)
+            yield* spendLookup(relay, clock.currentTimeMillisUnsafe())
+            facts = yield* told(relay, sessions.facts(header))
           }
           if (!isSameSessionHeader(header, facts.header)) {
             return yield* refuse("session_unknown", `the chain's session is ${facts.header.sessionId}`)
@@ -171,7 +174,7 @@ export class AdmitRelay extends Context.Service<
             return yield* refuse("session_unknown", `grace ended at ${facts.graceEnd}, height is ${height}`)
           }
           if (!facts.suppliers.has(supplier)) {
-            return yield* (yield* sessions.isStaked(supplier, header.serviceId))
+            return yield* (yield* told(relay, sessions.isStaked(supplier, header.serviceId)))
               ? refuse("session_unknown", `${supplier} is not in session ${header.sessionId}`)
               : refuse("supplier_not_staked", `${supplier} for ${header.serviceId}`)
           }
@@ -188,71 +191,63 @@ export class AdmitRelay extends Context.Service<
             Effect.map(Option.match({ onNone: () => height, onSome: (block) => block.height }))
           )
 
-        /** The signable hash, once the ring has signed it. */
-        const checkRing = Effect.fnUntraced(function* (relay: PlausibleRelay) {
-          const { request, header, supplier, signature } = relay
+        /** The ring that may have signed, read anew before a stranger is refused. Without an effect if it is kept. */
+        const ringFor = Effect.fnUntracedEager(function* (relay: PlausibleRelay) {
+          const { header, supplier, signature } = relay
           const { applicationAddress: application, sessionEndBlockHeight: end } = header
-          const refuse = refuserFor(header, supplier, false)
-          const now = yield* Clock.currentTimeMillis
+          const now = clock.currentTimeMillisUnsafe()
           let ring = rings.peek(application, end, now)
           if (ring === undefined) {
             yield* spendLookup(relay, now)
-            ring = yield* rings.ring(application, end)
+            ring = yield* told(relay, rings.ring(application, end))
           }
-          if (isForeign(signature, ring) && isForeign(signature, (ring = yield* rings.refreshed(application, end)))) {
-            return yield* refuse(
-              "ring_signature",
-              `${signature.members.length} members, number ${firstStranger(signature, ring)} is not of ${application}`
-            )
-          }
-          const message = signableHash(request, sha256)
-          if (!(yield* verifier.verify(message, signature))) {
-            return yield* refuse("ring_signature", "the ring equation does not hold")
-          }
-          return message
+          if (!isForeign(signature, ring)) return ring
+          ring = yield* told(relay, rings.refreshed(application, end))
+          if (!isForeign(signature, ring)) return ring
+          return yield* refuserFor(header, supplier, false)(
+            "ring_signature",
+            `${signature.members.length} members, number ${firstStranger(signature, ring)} is not of ${application}`
+          )
         })
 
-        const verify = Effect.fnUntraced(
-          function* (relay: PlausibleRelay) {
-            const { header, supplier, signature } = relay
-            let height = relay.arrivalHeight
-            let message: Uint8Array | undefined
-            if (header.sessionStartBlockHeight === height + 1n) {
-              // Our view may lag by a block. Only callers that are verified make us wait for it.
-              message = yield* step("verify")(checkRing(relay))
-              height = yield* awaitStart(relay, height)
-            }
-            const facts = yield* step("lookup")(lookUp(relay, height))
-            message ??= yield* step("verify")(checkRing(relay))
-            const key = seen.keyOf(message, signature.challenge)
-            if (!seen.enter(header.sessionId, facts.graceEnd, key)) {
-              return yield* refuserFor(header, supplier, true)("seen_before", header.sessionId)
-            }
-            return {
-              request: relay.request,
-              signature,
-              header,
-              supplier,
-              service: relay.service,
-              rpcType: relay.rpcType,
-              call: relay.call,
-              peer: relay.peer,
-              facts,
-              kept: facts,
-              arrivalHeight: height,
-              forget: () => seen.forget(header.sessionId, key)
-            }
-          },
-          (checked, { header, supplier }) => {
-            const refuse = refuserFor(header, supplier, false)
-            return Effect.catchTags(checked, {
-              ChainUnavailable: (cause) => refuse("chain_unreadable", cause.message),
-              SessionNotFound: (cause) => refuse("session_unknown", cause.message),
-              ServiceNotFound: (cause) => refuse("session_unknown", cause.message),
-              RingUnknown: (cause) => refuse("ring_signature", cause.message)
-            })
+        /** The signable hash, once the ring has signed it. */
+        const checkRing = Effect.fnUntraced(function* (relay: PlausibleRelay) {
+          yield* ringFor(relay)
+          const message = signableHash(relay.request, sha256)
+          if (yield* verifier.verify(message, relay.signature)) return message
+          return yield* refuserFor(relay.header, relay.supplier, false)("ring_signature", "the ring equation does not hold")
+        })
+
+        const verify = Effect.fnUntraced(function* (relay: PlausibleRelay) {
+          const { header, supplier, signature } = relay
+          let height = relay.arrivalHeight
+          let message: Uint8Array | undefined
+          if (header.sessionStartBlockHeight === height + 1n) {
+            // Our view may lag by a block. Only callers that are verified make us wait for it.
+            message = yield* step("verify")(checkRing(relay))
+            height = yield* awaitStart(relay, height)
           }
-        )
+          const facts = yield* step("lookup")(lookUp(relay, height))
+          message ??= yield* step("verify")(checkRing(relay))
+          const key = seen.keyOf(message, signature.challenge)
+          if (!seen.enter(header.sessionId, facts.graceEnd, key)) {
+            return yield* refuserFor(header, supplier, true)("seen_before", header.sessionId)
+          }
+          return {
+            request: relay.request,
+            signature,
+            header,
+            supplier,
+            service: relay.service,
+            rpcType: relay.rpcType,
+            call: relay.call,
+            peer: relay.peer,
+            facts,
+            kept: facts,
+            arrivalHeight: height,
+            forget: () => seen.forget(header.sessionId, key)
+          }
+        })
 
         return AdmitRelay.of({
           read,
@@ -276,6 +271,20 @@ export const refuserFor =
         ...(limit === undefined ? {} : { limit })
       })
     )
+
+/** Reads of the chain, their failures told to the gateway. */
+const told = <A>(
+  { header, supplier }: PlausibleRelay,
+  read: Effect.Effect<A, SessionNotFound | ServiceNotFound | RingUnknown | ChainUnavailable>
+): Effect.Effect<A, RelayRefused> => {
+  const refuse = refuserFor(header, supplier, false)
+  return Effect.catchTags(read, {
+    ChainUnavailable: (cause) => refuse("chain_unreadable", cause.message),
+    SessionNotFound: (cause) => refuse("session_unknown", cause.message),
+    ServiceNotFound: (cause) => refuse("session_unknown", cause.message),
+    RingUnknown: (cause) => refuse("ring_signature", cause.message)
+  })
+}
 
 /** Signed for by a key outside of the ring, or by more members than such a ring is worth verifying for. */
 const isForeign = (signature: RingSignature.RingSignature, ring: RingKeys): boolean =>

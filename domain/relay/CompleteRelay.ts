@@ -66,39 +66,34 @@ export class CompleteRelay extends Context.Service<
         const metrics = yield* relayMetrics
         const { meter: metering } = yield* RelayPolicyRef
         const { enabled, step, note, context: traceContext } = yield* StepTracer
+        const clock = yield* Clock.Clock
 
-        const reserve = Effect.fnUntraced(
-          function* (relay: AdmittedRelay) {
-            const reservation = yield* meter.reserve(relay.facts, relay.supplier)
-            return reservation === undefined
-              ? yield* refuserFor(
-                  relay.header,
-                  relay.supplier,
-                  true
-                )("over_limit", `${relay.supplier} in ${relay.header.sessionId}`)
-              : reservation
-          },
-          (reserved, relay): Effect.Effect<Reservation, RelayRefused> => {
-            const refuse = refuserFor(relay.header, relay.supplier, true)
-            return Effect.catchTags(reserved, {
-              ChainUnavailable: (cause) => refuse("chain_unreadable", cause.message),
-              MeterUnavailable: (cause) =>
-                metering.failBehavior === "closed"
-                  ? refuse("meter_unavailable", cause.message)
+        /** Takes the charge, or says why there is none to take. */
+        const reserve = (relay: AdmittedRelay): Effect.Effect<Reservation, RelayRefused> => {
+          const { header, supplier } = relay
+          return Effect.matchEffect(meter.reserve(relay.facts, supplier), {
+            onSuccess: (reservation) =>
+              reservation === undefined
+                ? refuserFor(header, supplier, true)("over_limit", `${supplier} in ${header.sessionId}`)
+                : Effect.succeed(reservation),
+            onFailure: (cause) =>
+              cause._tag === "ChainUnavailable"
+                ? refuserFor(header, supplier, true)("chain_unreadable", cause.message)
+                : metering.failBehavior === "closed"
+                  ? refuserFor(header, supplier, true)("meter_unavailable", cause.message)
                   : Effect.succeed(uncharged)
-            })
-          }
-        )
+          })
+        }
 
         const sign = Effect.fnUntraced(function* (relay: AdmittedRelay, answer: BackendAnswer) {
-          const refuse = refuserFor(relay.header, relay.supplier, true)
           const payload = responsePayload(answer)
           const unsigned = buildResponse({ sessionHeader: relay.header, payload }, sha256)
           // A POKTHTTPResponse has a status, so its encoding is never empty.
           if (Result.isFailure(unsigned)) return yield* Effect.die(unsigned.failure)
-          const signature = yield* keys
-            .sign(relay.supplier, responseSignableHash(unsigned.success, sha256))
-            .pipe(Effect.catch(() => refuse("supplier_not_served", relay.supplier)))
+          const signature = yield* Effect.catch(
+            keys.sign(relay.supplier, responseSignableHash(unsigned.success, sha256)),
+            () => refuserFor(relay.header, relay.supplier, true)("supplier_not_served", relay.supplier)
+          )
           return withSignature(unsigned.success, signature)
         })
 
@@ -108,28 +103,33 @@ export class CompleteRelay extends Context.Service<
           const leaf = dehydrate(relay.request, response)
           const hash = relayHash(leaf, sha256)
           if (!isApplicable(hash, facts.target)) return false
-          yield* recorder
-            .record({
-              trace: yield* traceContext,
-              relay: {
-                relayHash: hash,
-                relayBytes: leaf,
-                computeUnitsPerRelay: facts.computeUnitsPerRelay,
-                sessionId: header.sessionId,
-                sessionEndHeight: header.sessionEndBlockHeight,
-                supplierOperatorAddress: supplier,
-                serviceId: header.serviceId,
-                applicationAddress: header.applicationAddress,
-                arrivalBlockHeight: relay.arrivalHeight,
-                publishedAtUnixNano: yield* Clock.currentTimeNanos,
-                sessionStartHeight: header.sessionStartBlockHeight
-              }
-            })
-            .pipe(Effect.catch((cause) => refuserFor(header, supplier, true)("not_recordable", cause.message)))
+          const entry = {
+            trace: yield* traceContext,
+            relay: {
+              relayHash: hash,
+              relayBytes: leaf,
+              computeUnitsPerRelay: facts.computeUnitsPerRelay,
+              sessionId: header.sessionId,
+              sessionEndHeight: header.sessionEndBlockHeight,
+              supplierOperatorAddress: supplier,
+              serviceId: header.serviceId,
+              applicationAddress: header.applicationAddress,
+              arrivalBlockHeight: relay.arrivalHeight,
+              publishedAtUnixNano: clock.currentTimeNanosUnsafe(),
+              sessionStartHeight: header.sessionStartBlockHeight
+            }
+          }
+          yield* Effect.catch(recorder.record(entry), (cause) =>
+            refuserFor(header, supplier, true)("not_recordable", cause.message)
+          )
           return true
         })
 
-        const finish = Effect.fnUntraced(function* (relay: AdmittedRelay, answer: BackendAnswer) {
+        /** What the gateway gets for the backend's answer. */
+        const answered = Effect.fnUntraced(function* (relay: AdmittedRelay, call: BackendCall) {
+          const answer = yield* Effect.catch(call, (cause) =>
+            refuserFor(relay.header, relay.supplier, true)(...refusalOf(cause))
+          )
           const response = yield* step("sign")(sign(relay, answer))
           const isPaid = answer.status < 500
           const mined = isPaid && (yield* step("append", APPEND)(mine(relay, response)))
@@ -137,25 +137,23 @@ export class CompleteRelay extends Context.Service<
           return { body: encodeRelayResponse(response), status: answer.status, mined }
         })
 
-        /** The reservation is kept if the relay was answered and its backend did not fail at it, else released. */
-        const charged = (relay: AdmittedRelay, reservation: Reservation, done: Exit.Exit<CompletedRelay, unknown>) =>
-          Effect.sync(() => {
-            if (Exit.isSuccess(done) && done.value.status < 500) return reservation.keep()
-            reservation.release()
-            relay.forget()
-          })
-
         const complete = (relay: AdmittedRelay, call: BackendCall): Effect.Effect<CompletedRelay, RelayRefused> =>
           Effect.uninterruptibleMask((restore) =>
-            Effect.flatMap(
-              Effect.onError(restore(step("reserve")(reserve(relay))), () => Effect.sync(relay.forget)),
-              (reservation) =>
-                restore(call).pipe(
-                  Effect.catch((cause) => refuserFor(relay.header, relay.supplier, true)(...refusalOf(cause))),
-                  Effect.flatMap((answer) => finish(relay, answer)),
-                  Effect.onExit((done) => charged(relay, reservation, done))
-                )
-            )
+            Effect.gen(function* () {
+              const reserved = yield* Effect.exit(restore(step("reserve")(reserve(relay))))
+              if (Exit.isFailure(reserved)) {
+                relay.forget()
+                return yield* Effect.failCause(reserved.cause)
+              }
+              const done = yield* Effect.exit(answered(relay, restore(call)))
+              // The charge stays if the relay was answered and its backend did not fail at it.
+              if (Exit.isSuccess(done) && done.value.status < 500) reserved.value.keep()
+              else {
+                reserved.value.release()
+                relay.forget()
+              }
+              return yield* done
+            })
           )
 
         const traced = (call: BackendCall): BackendCall =>

@@ -125,7 +125,8 @@ export const series =
   (name: string, description: string, labels: ReadonlyArray<string>) => {
     const known = new Map<string, M>()
     return (...values: ReadonlyArray<string>): M => {
-      const key = values.length === 1 ? (values[0] ?? "") : values.join("|")
+      let key = values[0] ?? ""
+      for (let i = 1; i < values.length; i++) key += `|${values[i]}`
       let found = known.get(key)
       if (found === undefined) {
         found = make(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ""])), name, description)

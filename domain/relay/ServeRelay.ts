@@ -80,6 +80,7 @@ export class ServeRelay extends Context.Service<
         const broadcast = yield* Broadcast
         const policy = yield* RelayPolicyRef
         const { enabled, step, note } = yield* StepTracer
+        const clock = yield* Clock.Clock
         const metrics = yield* relayMetrics
         let inFlight = 0
         const budget = new PeerBudget(policy.refusalBurst, policy.refusalsPerSecond)
@@ -103,7 +104,7 @@ export class ServeRelay extends Context.Service<
             : Effect.flatMap(admit.verify(relay), (admitted) => completion.complete(admitted, backend))
         }
 
-        const answer = Effect.fnUntraced(function* (call: RelayCall, started: bigint, clock: Clock.Clock) {
+        const answer = Effect.fnUntraced(function* (call: RelayCall, started: bigint) {
           const relay = yield* admit.read(call)
           if (enabled) yield* note(() => ({ attributes: sessionAttributes(relay.header, relay.supplier) }))
           const kind = kindOf(relay)
@@ -129,7 +130,7 @@ export class ServeRelay extends Context.Service<
           const { signer } = refused
           const row: Refusal = refusals[refused.reason]
           if (signer === undefined || row.plainOnly === true) return plain
-          if (!refused.verified && !budget.spend(peer, yield* Clock.currentTimeMillis)) return plain
+          if (!refused.verified && !budget.spend(peer, clock.currentTimeMillisUnsafe())) return plain
           const response = buildResponse(
             {
               sessionHeader: signer.header,
@@ -159,17 +160,30 @@ export class ServeRelay extends Context.Service<
               )
             : answered
 
-        const serve = (call: RelayCall): Effect.Effect<RelayAnswer> =>
-          Clock.clockWith((clock) => {
-            inFlight++
-            return traced(answer(call, clock.monotonicTimeNanosUnsafe(), clock)).pipe(
-              Effect.catch((refused) => refuse(refused, call.peer)),
-              // What cannot even be refused: a defect before the request was read, or in the signing of its refusal.
-              Effect.catchCauseIf(isDefect, (cause) =>
-                Effect.as(Effect.logError("relay failed by a defect", cause), plainRefusal("defect", undefined))
-              ),
-              Effect.ensuring(Effect.sync(() => void inFlight--))
+        /** The answer for a relay that failed, whatever at; only interruption leaves none. */
+        const answerFailure = (cause: Cause.Cause<RelayRefused>, peer: string): Effect.Effect<RelayAnswer> =>
+          Effect.failCause(cause).pipe(
+            Effect.catch((refused) => refuse(refused, peer)),
+            // What cannot even be refused: a defect before the request was read, or in the signing of its refusal.
+            Effect.catchCauseIf(isDefect, (defect) =>
+              Effect.as(Effect.logError("relay failed by a defect", defect), plainRefusal("defect", undefined))
             )
+          )
+
+        const serve = (call: RelayCall): Effect.Effect<RelayAnswer> =>
+          Effect.uninterruptibleMask((restore) => {
+            inFlight++
+            return Effect.matchCauseEffect(restore(traced(answer(call, clock.monotonicTimeNanosUnsafe()))), {
+              onSuccess: (served) => {
+                inFlight--
+                return Effect.succeed(served)
+              },
+              onFailure: (cause) =>
+                Effect.ensuring(
+                  restore(answerFailure(cause, call.peer)),
+                  Effect.sync(() => void inFlight--)
+                )
+            })
           })
 
         return ServeRelay.of({
