@@ -5,6 +5,7 @@ import { DEFAULT_MEMBER_CAPACITY } from "../../domain/ring/RingVerifierPure.ts"
 import { ringCacheGauges } from "./RingCacheGauges.ts"
 import { makeRingVerificationNative } from "./RingVerificationNative.ts"
 import * as RingVerifierWorkers from "./RingVerifierWorkers.ts"
+import { makeVerificationTurns } from "./VerificationTurns.ts"
 import { loadSecp256k1Native, type NativeUnavailable, type Secp256k1Native, warnOnce } from "./Secp256k1Native.ts"
 
 /**
@@ -24,7 +25,7 @@ export const layerWith = (
       }
       const { fill, verify } = makeRingVerificationNative(native.success, { memberCapacity })
       yield* ringCacheGauges(fill)
-      return { verify: (message, signature) => Effect.sync(() => verify(message, signature)) }
+      return makeVerificationTurns(verify)
     })
   )
 

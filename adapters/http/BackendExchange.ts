@@ -6,6 +6,7 @@ import { type Dispatcher, errors, type Pool } from "undici"
 import { type BackendAnswer, type HeaderLine, isGzip } from "../../domain/relay/BackendAnswer.ts"
 import type { Deadline } from "../../domain/lifecycle/Deadlines.ts"
 import type { Roster } from "../../domain/lifecycle/Roster.ts"
+import type { AnswerTurns } from "./AnswerTurns.ts"
 
 /** Why one exchange failed. `invalid`: HTTP cannot carry this request; nothing was sent and the backend is not to blame. */
 export class ExchangeFailed extends Schema.TaggedError<ExchangeFailed>()("ExchangeFailed", {
@@ -29,6 +30,7 @@ export interface ExchangeBounds {
   /** Milliseconds of the monotonic clock. */
   readonly deadline: number
   readonly deadlines: Roster<Deadline>
+  readonly answers: AnswerTurns
   /** Called when the caller leaves before the end. */
   readonly onGivenUp: () => void
 }
@@ -37,7 +39,7 @@ export interface ExchangeBounds {
 export const exchange = (
   pool: Pool,
   request: ExchangeRequest,
-  { deadline, deadlines, maxBytes, onGivenUp }: ExchangeBounds
+  { answers, deadline, deadlines, maxBytes, onGivenUp }: ExchangeBounds
 ): Effect.Effect<BackendAnswer, ExchangeFailed> =>
   Effect.callback<BackendAnswer, ExchangeFailed>((resume) => {
     let running: Dispatcher.DispatchController | undefined
@@ -94,10 +96,13 @@ export const exchange = (
           const [only] = chunks
           const body = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)
           const answer = { status, rawHeaders, body, gunzipped: false }
-          resume(
-            isGzip(rawHeaders)
-              ? Effect.onInterrupt(gunzipped(answer, maxBytes), () => Effect.sync(onGivenUp))
-              : Effect.succeed(answer)
+          running = undefined
+          answers(() =>
+            resume(
+              isGzip(rawHeaders)
+                ? Effect.onInterrupt(gunzipped(answer, maxBytes), () => Effect.sync(onGivenUp))
+                : Effect.succeed(answer)
+            )
           )
         },
         onResponseError: (_, cause) => {

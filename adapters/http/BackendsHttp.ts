@@ -7,6 +7,7 @@ import { Pool } from "undici"
 import { BackendFailed, type BackendRequest, Backends, type RpcType } from "../../domain/ports/Backends.ts"
 import type { BackendAnswer } from "../../domain/relay/BackendAnswer.ts"
 import { toUtf8 } from "../../domain/wire/ByteText.ts"
+import { makeAnswerTurns } from "./AnswerTurns.ts"
 import {
   type BackendEndpoint,
   type BreakerOptions,
@@ -55,6 +56,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
     Effect.gen(function* () {
       const metricsOf = yield* backendMetrics
       const deadlines = yield* watchDeadlines
+      const answers = makeAnswerTurns()
       const clock = yield* Clock.Clock
       const byKey = new Map<string, Backend>()
       for (const options of backends) {
@@ -76,6 +78,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
             maxBytes: options.maxAnswerBytes,
             deadline,
             deadlines,
+            answers,
             // Says nothing about the endpoint.
             onGivenUp: () => metrics.asked("client_disconnected", undefined, seconds())
           })

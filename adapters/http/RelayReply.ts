@@ -44,20 +44,21 @@ export const acceptsGzip = (header: string | ReadonlyArray<string> | undefined):
 
 const gzipAsync = promisify(gzip)
 
-const PLAIN: Readonly<Record<string, string>> = {}
-const VARIES = { vary: "accept-encoding" }
-const GZIPPED = { vary: "accept-encoding", "content-encoding": "gzip" }
+/** Names and values, alternating. */
+const PLAIN: ReadonlyArray<string> = []
+const VARIES = ["vary", "accept-encoding"]
+const GZIPPED = ["vary", "accept-encoding", "content-encoding", "gzip"]
 
 const write = (
   response: ServerResponse,
   answer: RelayAnswer,
   body: Uint8Array,
   closes: boolean,
-  headers: Readonly<Record<string, string>>
+  headers: ReadonlyArray<string>
 ): void => {
   if (response.destroyed) return
   if (closes) response.setHeader("connection", "close")
   response
-    .writeHead(answer.status, { "content-type": answer.contentType, "content-length": body.length, ...headers })
+    .writeHead(answer.status, ["content-type", answer.contentType, "content-length", `${body.length}`, ...headers])
     .end(body)
 }

@@ -123,15 +123,29 @@ export const relayMetrics: Effect.Effect<RelayMetrics> = Effect.map(Effect.conte
 export const series =
   <M>(make: (attributes: Readonly<Record<string, string>>, name: string, description: string) => M) =>
   (name: string, description: string, labels: ReadonlyArray<string>) => {
-    const known = new Map<string, M>()
+    const root = new Branch<M>()
     return (...values: ReadonlyArray<string>): M => {
-      let key = values[0] ?? ""
-      for (let i = 1; i < values.length; i++) key += `|${values[i]}`
-      let found = known.get(key)
-      if (found === undefined) {
-        found = make(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ""])), name, description)
-        known.set(key, found)
-      }
-      return found
+      let branch = root
+      for (const value of values) branch = branch.at(value)
+      branch.series ??= make(
+        Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ""])),
+        name,
+        description
+      )
+      return branch.series
     }
   }
+
+/** Series by the values of one label after the other: a key made of all would be a new string for each update. */
+class Branch<M> {
+  readonly next = new Map<string, Branch<M>>()
+  series: M | undefined
+
+  at(value: string): Branch<M> {
+    const known = this.next.get(value)
+    if (known !== undefined) return known
+    const branch = new Branch<M>()
+    this.next.set(value, branch)
+    return branch
+  }
+}

@@ -7,6 +7,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
 import type { Application } from "../chain/Application.ts"
 import { addressBytesOf, addressOf } from "../keys/Address.ts"
 import { privateKeyFromSecret, publicKeyOf } from "../keys/PrivateKey.ts"
+import { bytesToText } from "../wire/ByteText.ts"
 import { sessionEnd, type SessionGridParams } from "../session/SessionGrid.ts"
 import type { RingSignature } from "./RingSignature.ts"
 
@@ -60,8 +61,8 @@ export interface RingKeys {
 
 /** The set of these 33-byte public keys. */
 export const makeRingKeys = (publicKeys: ReadonlyArray<Uint8Array>): RingKeys => {
-  const keys = new Set(publicKeys.map((key) => String.fromCharCode(...key)))
-  return { size: keys.size, has: (publicKey) => keys.has(String.fromCharCode(...publicKey)) }
+  const keys = new Set(publicKeys.map((key) => bytesToText(key)))
+  return { size: keys.size, has: (publicKey) => keys.has(bytesToText(publicKey)) }
 }
 
 /**

@@ -45,7 +45,13 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/crypto/Secp256k1Native.ts": {
     warned: { bound: "one failure to load; weak", metric: "none: at most one entry" }
   },
+  "adapters/crypto/VerificationTurns.ts": {
+    waiting: { bound: "callers that wait: relays in flight", metric: IN_FLIGHT }
+  },
   "adapters/demo/DemoBackend.ts": { chunks: local("body of one request of the demo's own relayer") },
+  "adapters/http/AnswerTurns.ts": {
+    waiting: { bound: "answers that wait: relays in flight", metric: IN_FLIGHT }
+  },
   "adapters/http/BackendExchange.ts": {
     rawHeaders: local("headers of one backend's answer"),
     chunks: local("maxAnswerBytes of one backend's answer")
@@ -237,7 +243,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     }
   },
   "domain/relay/RelayMetrics.ts": {
-    known: { bound: "combinations of closed label sets", metric: "none: the series themselves" },
+    next: { bound: "combinations of closed label sets", metric: "none: the series themselves" },
     byStatus: { bound: "HTTP statuses", metric: "none: the series themselves" }
   },
   "domain/relay/RelayPolicy.ts": { services: empty, factors: empty },

@@ -348,6 +348,8 @@ for (const validation of ["eager", "optimistic"] as const) {
           const serving = yield* Effect.forkChild(World.serve(World.requestBytes(header, "1")), {
             startImmediately: true
           })
+          // Between the charge and the log nothing is waited for.
+          yield* Effect.repeat(Effect.andThen(Effect.yieldNow, World.charged(header)), { until: (upokt) => upokt > 0n })
           const interrupting = yield* Effect.forkChild(Fiber.interrupt(serving), { startImmediately: true })
           yield* TestClock.adjust("250 millis")
           yield* Fiber.join(interrupting)
