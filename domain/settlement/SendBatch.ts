@@ -228,7 +228,8 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
 /**
  * Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. A message that was sent
  * or refused before is simulated even where gas is fixed, so that it pays no fee at every height or under every owner, and
- * so is everything until fixed gas was seen to be enough. Never below what the last refusal for gas showed to be needed.
+ * so is everything until fixed gas was seen to be enough; what is assumed is not below it, nor below what the last refusal
+ * for gas showed to be needed.
  */
 const chosenGas = Effect.fnUntraced(function* (
   { kind, window }: Submission,
@@ -242,7 +243,8 @@ const chosenGas = Effect.fnUntraced(function* (
   const messages = BigInt(batch.length)
   const fixed = settings.fixedGasPerMessage
   const least = greater((fixed ?? 0n) * messages, memory.leastGas[kind] * messages)
-  const assumed = fixed === undefined ? gasLimit(memory.gas[kind] * messages, settings.gasAdjustment) : least
+  const isTrusted = fixed !== undefined && memory.isGasEnough[kind]
+  const assumed = isTrusted ? least : gasLimit(memory.gas[kind] * messages, settings.gasAdjustment)
   const isDoubted = batch.some(({ session, wasSent }) => wasSent || memory.alone.has(session))
   if (mode === "blind" && !(isDoubted && block.height >= window.opens)) return greater(assumed, least)
   const simulated = yield* simulatedGas(draft).pipe(
