@@ -193,7 +193,7 @@ export interface SqliteFill {
   readonly aside: number
   readonly meters: number
   readonly cache: number
-  readonly indexedLeaves: number
+  readonly indexed: number
   /** Tries that have ended and are being deleted. */
   readonly endedTries: number
 }

@@ -121,6 +121,23 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/redis/RedisConnections.ts": {
     supported: { bound: "commands that the adapters ask for", metric: "none: names in the code" }
   },
+  "adapters/redis/StreamArrivals.ts": {
+    watched: { bound: "streams of suppliers held", metric: "ha_miner_streams_watched" },
+    waiting: { bound: "calls of `deliveries` under way: one for each supplier held", metric: HELD }
+  },
+  "adapters/redis/StreamLosses.ts": {
+    lost: { bound: "suppliers whose keys are held", metric: "ha_miner_stream_entries_lost_total" }
+  },
+  "adapters/redis/StreamWatch.ts": {
+    grown: { bound: "the two loops of the watch", metric: "none: at most two entries" }
+  },
+  "adapters/redis/SupplierStoreRedis.ts": {
+    foreignRoots: { bound: "sessions of suppliers held; emptied by commits", metric: "ha_miner_foreign_tries" },
+    leaves: local("leaves of one session")
+  },
+  "adapters/redis/SupplierStreams.ts": {
+    readers: { bound: "leases held, and lost ones until their next call", metric: "ha_miner_stream_readers" }
+  },
   "adapters/spool/RelaySpoolDisk.ts": {
     offered: { bound: "relays in flight, within maxEntries and maxBytes", metric: IN_FLIGHT },
     removed: { bound: "entries kept: maxEntries; emptied by each write", metric: "ha_relayer_spool_entries" }
