@@ -150,6 +150,24 @@ describe("keys that change on disk", () => {
         write(keysFile, list(third))
         yield* comesTo(ring, third)
         assert.strictEqual(yield* metric("ha_keys_problems", "keys_file"), 0)
+        const said = lines.length
+        write(keysFile, "keys: [x]")
+        yield* isLogged(lines, "keys[0]: length, 1 characters")
+        assert.isAbove(lines.length, said)
+        assert.deepStrictEqual(heldIn(ring), [third.address])
+      })
+    )
+  )
+
+  it.effect("are found in a file of the same size that takes the place of one that was long settled", () =>
+    test((folder, _, start) =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(Date.now() + 86_400_000)
+        const keysFile = write(join(folder, "keys.yaml"), list(first))
+        const ring = yield* start({ ...none, keysFile })
+        yield* looks(1)
+        renameSync(write(join(folder, "new"), list(second)), keysFile)
+        yield* comesTo(ring, second)
       })
     )
   )
