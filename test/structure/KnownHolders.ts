@@ -118,6 +118,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     wake: { bound: "1; signals merge", metric: "none: at most one entry" },
     reconnects: { bound: "RECONNECTS_BUFFER; the oldest goes", metric: "none: a few entries at most" }
   },
+  "adapters/redis/RelayLogRedis.ts": {
+    streams: { bound: "suppliers whose keys are held", metric: HELD }
+  },
   "adapters/redis/RedisConnections.ts": {
     supported: { bound: "commands that the adapters ask for", metric: "none: names in the code" }
   },
