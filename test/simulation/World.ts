@@ -26,7 +26,7 @@ import { defaultRelayPolicy, type RelayPolicy } from "../../domain/relay/RelayPo
 import { applications, gateways, supplierKeys, suppliers } from "./Actors.ts"
 import { ChainConduct } from "./ChainConduct.ts"
 import type { BackendMode } from "./Faults.ts"
-import type { GateKeeper, Step } from "./Gate.ts"
+import type { Directive, GateKeeper, Step } from "./Gate.ts"
 import { Injection } from "./Injection.ts"
 import { LeaseConduct } from "./LeaseConduct.ts"
 import { RelayAccounting } from "./RelayAccounting.ts"
@@ -189,6 +189,9 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
         serving.forgive()
         if (scenario.failBehavior === "open") serving.uncharged = true
       }
+      if (step.operation === "MeterStore.take" && scenario.failBehavior === "open" && isTooSlow(directive)) {
+        serving.uncharged = true
+      }
       record(`${step.replica}#${step.incarnation} ${step.operation}${subject(step)}${fate(directive)}`)
       return directive
     },
@@ -329,6 +332,9 @@ const policyOf = (scenario: Scenario): RelayPolicy => ({
   ),
   meter: { ...defaultRelayPolicy.meter, failBehavior: scenario.failBehavior }
 })
+
+/** A relay waits 250 ms for the meter, then it is served uncharged where that is the policy. Source: `RelayMeter`. */
+const isTooSlow = ({ delayAfter = 0, delayBefore = 0 }: Directive): boolean => delayBefore + delayAfter >= 250
 
 const outcome = (exit: Exit.Exit<unknown, unknown>): string => {
   if (exit._tag === "Success") return "ok"
