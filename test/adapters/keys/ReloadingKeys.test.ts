@@ -328,6 +328,22 @@ describe("the start", () => {
     )
   )
 
+  it.effect("names the first of many bad files and counts the rest", () =>
+    test((folder, lines, start) =>
+      Effect.gen(function* () {
+        const keysFile = write(join(folder, "keys.yaml"), list(first))
+        const keysDir = join(folder, "dir")
+        for (let index = 10; index < 60; index++) write(join(keysDir, `${index}.yaml`), "x")
+        yield* start({ ...none, keysFile, keysDir })
+        const errors = lines.filter((line) => line.includes('"ERROR"') || line.includes('"Error"'))
+        assert.lengthOf(errors, 21)
+        assert.include(errors[0], "10.yaml is neither YAML nor JSON")
+        assert.include(errors[20], "30 more files")
+        assert.strictEqual(yield* metric("ha_keys_problems", "keys_dir"), 50)
+      })
+    )
+  )
+
   it.effect("names files that others may read, with the command that mends them", () =>
     test((folder, lines, start) =>
       Effect.gen(function* () {
