@@ -26,11 +26,14 @@ export interface TierOptions<A, E> extends KeepOptions<A, E> {
 /** The cache of one kind of values. */
 export interface ThreeTiers<A, E> {
   readonly metrics: TypeMetrics
+  /** What this process keeps, without I/O. `now` in milliseconds of Effect's clock. */
+  readonly peek: (key: string, now: number) => A | undefined
   /** From the nearest tier that has it. Inside of `readFresh`: from the chain, kept in this process. */
   readonly get: (key: string) => Effect.Effect<A, E>
   /**
    * From the chain into Redis and this process, then told to the others: always, or only what differs. `mayWrite` is
-   * asked between reading and writing; none when it says no, and then nothing has changed.
+   * asked between reading and writing; none when it says no, and then nothing has changed. Refreshes of one key follow
+   * one another: of two at once the older could be the last to write.
    */
   readonly refresh: (
     key: string,
@@ -85,6 +88,7 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
 
   return {
     metrics,
+    peek: kept.peek,
     get: (key) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const value = kept.peek(key, now)

@@ -1,13 +1,15 @@
 /** Chain records through three tiers: who is asked, what is kept for how long, and what a Go fleet would find in Redis. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Option } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { bytesToHex } from "@noble/curves/utils.js"
 import { readFresh } from "../../../domain/cache/FreshRead.ts"
+import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { SharedCache, SharedCacheUnavailable } from "../../../domain/ports/SharedCache.ts"
 import { ServiceId } from "../../../domain/protocol/Identifiers.ts"
+import { RingDirectory } from "../../../domain/relay/RingDirectory.ts"
 import { testKey } from "../../support/RelayBuilder.ts"
-import { APPLICATION, application, makeWorld, replica, SERVICE, stakeThrough, SUPPLIER } from "./CacheWorld.ts"
+import { APPLICATION, application, gateway, makeWorld, replica, SERVICE, stakeThrough, SUPPLIER } from "./CacheWorld.ts"
 
 const stranger = testKey("stranger").address
 const utf8 = (text: string) => new TextEncoder().encode(text)
@@ -325,6 +327,22 @@ describe("chain records through the caches", () => {
       assert.strictEqual(yield* stakeThrough(query), 1n)
       assert.strictEqual(yield* readFresh(stakeThrough(query)), 2n)
       assert.strictEqual(yield* stakeThrough(query), 2n)
+    })
+  )
+
+  it.effect("do not keep a gateway that was added from signing: its ring is read past them", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const { query } = yield* replica(world)
+      const rings = Context.get(
+        yield* Layer.build(Layer.provide(RingDirectory.layer, Layer.succeed(ChainQuery, query))),
+        RingDirectory
+      )
+      const before = yield* rings.ring(APPLICATION, 100n)
+      assert.isFalse(before.has(gateway.publicKey))
+      world.chain.gateways = [gateway.address]
+      assert.isFalse((yield* rings.ring(APPLICATION, 110n)).has(gateway.publicKey))
+      assert.isTrue((yield* rings.refreshed(APPLICATION, 110n)).has(gateway.publicKey))
     })
   )
 
