@@ -6,6 +6,7 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
+import { announce, living } from "./LivingMembers.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import { type RedisFailure, unexpectedReply } from "./RedisFailure.ts"
 import { makeScript } from "./RedisScript.ts"
@@ -112,24 +113,6 @@ const release = makeScript(
 redis.call('DEL', KEYS[1])
 if KEYS[3] and redis.call('GET', KEYS[3]) == redis.call('HGET', KEYS[2], 'owner') then redis.call('DEL', KEYS[3]) end
 return 1`
-)
-
-/** Adds a member that lives for some milliseconds of the server's clock, and drops those that do not live any more. */
-export const announce = makeScript(
-  "announce",
-  `local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1`
-)
-
-/** Members that live. */
-export const living = makeScript(
-  "living",
-  `local time = redis.call('TIME')
-return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. (time[1] * 1000 + math.floor(time[2] / 1000)), '+inf')`
 )
 
 const unavailable = (operation: LeasesUnavailable["operation"]) => (cause: RedisFailure) =>

@@ -4,11 +4,15 @@ import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
 import * as BroadcastRedis from "../../../adapters/redis/BroadcastRedis.ts"
 import * as LeasesRedis from "../../../adapters/redis/LeasesRedis.ts"
 import * as MeterStoreRedis from "../../../adapters/redis/MeterStoreRedis.ts"
+import * as RelayLogRedis from "../../../adapters/redis/RelayLogRedis.ts"
 import * as RedisConnections from "../../../adapters/redis/RedisConnections.ts"
 import * as SharedCacheRedis from "../../../adapters/redis/SharedCacheRedis.ts"
+import { StreamLosses } from "../../../adapters/redis/StreamLosses.ts"
+import * as SupplierStoreRedis from "../../../adapters/redis/SupplierStoreRedis.ts"
 import { broadcastContract } from "../../contract/BroadcastContract.ts"
 import { leasesContract } from "../../contract/LeasesContract.ts"
 import { meterStoreContract } from "../../contract/MeterStoreContract.ts"
+import { relayLogContract } from "../../contract/RelayLogContract.ts"
 import { sharedCacheContract } from "../../contract/SharedCacheContract.ts"
 import { realTime as timing } from "../../contract/Timing.ts"
 import { onEveryRedis } from "../../support/EveryRedis.ts"
@@ -17,6 +21,22 @@ onEveryRedis("Ports on Redis", (redis) => {
   const { name } = redis
   /** Connections with a namespace of their own each time they are built: an empty store. */
   const fresh = Layer.unwrap(Effect.sync(() => RedisConnections.layer(redis.settings())))
+
+  /** Announcements live shorter than in operation, so that the suite sees their end. */
+  const announcementLife = Duration.millis(600)
+  const logPorts = (change: Partial<RelayLogRedis.RelayLogSettings>) =>
+    Layer.mergeAll(
+      RelayLogRedis.layerWith({ ...RelayLogRedis.defaultSettings, announcementLife, ...change }),
+      SupplierStoreRedis.layer,
+      LeasesRedis.layer
+    ).pipe(Layer.provide(StreamLosses.layer), Layer.provide([fresh, EntropyNode.layer]))
+  relayLogContract({
+    name,
+    layer: logPorts({}),
+    small: { layer: logPorts({ highWater: 5 }), limit: 5 },
+    announcementLife,
+    timing
+  })
 
   leasesContract({
     name,
