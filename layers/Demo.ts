@@ -25,7 +25,7 @@ import * as SimChain from "../adapters/simchain/SimChain.ts"
 import { summary } from "../domain/demo/DemoProgress.ts"
 import { DemoTraffic, makeDemoRun, Screen } from "../domain/demo/RunDemo.ts"
 import { verify } from "../domain/keys/SupplierSignature.ts"
-import { drain } from "../domain/lifecycle/Drain.ts"
+import { drain, unfinished } from "../domain/lifecycle/Drain.ts"
 import { startMiner } from "../domain/mining/Miner.ts"
 import { defaultMinerSettings, MinerSettings } from "../domain/mining/MinerSettings.ts"
 import { defaultRelayPolicy, RelayPolicyRef, type ServicePolicy } from "../domain/relay/RelayPolicy.ts"
@@ -76,18 +76,19 @@ export const runDemo = (options: DemoOptions, output: ScreenConsole.Output) =>
         )
         const end = Effect.gen(function* () {
           yield* say("draining")
-          const unfinished = yield* drain(
+          const reports = yield* drain(
             [
               { name: "not ready", run: server.unready },
               { name: "gateway stopped", run: traffic.stop },
-              { name: "relays in flight finished", run: server.drain(DRAIN_DEADLINE) },
+              { name: "relays in flight finished", run: server.drain },
               { name: "spool flushed, meter settled", run: relays.drain },
               { name: "committed, checkpointed, leases released", run: miner.drain }
             ],
             DRAIN_DEADLINE
           )
           for (const line of summary(yield* run.look)) yield* say(line)
-          if (unfinished.length > 0) yield* say(`not finished in time: ${unfinished.join("; ")}`)
+          const left = unfinished(reports)
+          if (left.length > 0) yield* say(`not finished in time: ${left.join("; ")}`)
         })
         yield* run.watch(options.once).pipe(Effect.onExit(() => end))
       }).pipe(

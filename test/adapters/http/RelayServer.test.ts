@@ -5,7 +5,7 @@ import { Deferred, Duration, Effect, Fiber, Layer, Metric, type Scope } from "ef
 import { RelayServer } from "../../../adapters/http/RelayServer.ts"
 import { acceptsGzip } from "../../../adapters/http/RelayReply.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
-import { drain } from "../../../domain/lifecycle/Drain.ts"
+import { drain, unfinished } from "../../../domain/lifecycle/Drain.ts"
 import { ServeRelay } from "../../../domain/relay/ServeRelay.ts"
 import { textToBytes } from "../../../domain/wire/ByteText.ts"
 import { rawConnection } from "../../support/HttpPeers.ts"
@@ -467,7 +467,7 @@ describe("a drain", () => {
         const server = yield* RelayServer
         const relays = yield* ServeRelay
         let cut = -1
-        const unfinished = yield* drain(
+        const reports = yield* drain(
           [
             { name: "said not ready", run: server.unready },
             {
@@ -480,7 +480,7 @@ describe("a drain", () => {
           Duration.seconds(10)
         )
         yield* Fiber.join(gateways)
-        assert.deepStrictEqual([unfinished, cut], [[], 0])
+        assert.deepStrictEqual([unfinished(reports), cut], [[], 0])
         assert.deepStrictEqual(problems, [])
         assert.isAbove(answered, 60)
         assert.strictEqual(yield* World.logged, answered)

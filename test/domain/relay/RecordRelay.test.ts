@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, Layer, Logger, Option, References } from "effect"
 import { TestClock } from "effect/testing"
 import * as RelaySpoolMemory from "../../../adapters/memory/RelaySpoolMemory.ts"
-import { drain } from "../../../domain/lifecycle/Drain.ts"
+import { drain, unfinished } from "../../../domain/lifecycle/Drain.ts"
 import { RelayLog, type RelayLogEntry, RelayLogFull, RelayLogUnavailable } from "../../../domain/ports/RelayLog.ts"
 import { RelaySpool } from "../../../domain/ports/RelaySpool.ts"
 import { RecordRelay } from "../../../domain/relay/RecordRelay.ts"
@@ -179,7 +179,7 @@ describe("recording a relay", () => {
         drain([{ name: "flushed the spool", run: recorder.flush }], Duration.seconds(3))
       )
       yield* TestClock.adjust("3 seconds")
-      assert.deepStrictEqual(yield* Fiber.join(draining), ["flushed the spool"])
+      assert.deepStrictEqual(unfinished(yield* Fiber.join(draining)), ["flushed the spool"])
       assert.deepStrictEqual(errors, [[["mined relays are left in the spool"], 2]])
     }).pipe(Effect.provide(Layer.merge(provided, Logger.layer([logger]))))
   })
