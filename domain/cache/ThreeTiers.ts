@@ -32,7 +32,7 @@ export interface ThreeTiers<A, E> {
   readonly get: (key: string) => Effect.Effect<A, E>
   /**
    * From the chain into Redis and this process, then told to the others: always, or only what differs. `mayWrite` is
-   * asked between reading and writing; none when it says no, and then nothing has changed. Refreshes of one key follow
+   * asked between reading and writing; none when it says no, and when Redis did not take the value. Refreshes of one key follow
    * one another: of two at once the older could be the last to write.
    */
   readonly refresh: (
@@ -100,7 +100,7 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
         })
       }),
     refresh: Effect.fnUntraced(function* (key, { announce, mayWrite }) {
-      let isOther = true
+      let isOther = Option.some(true)
       const refreshed = kept.refreshWith(key, () =>
         Effect.gen(function* () {
           const value = yield* Effect.mapError(load(key), (error) => ({ _tag: "Unread", error }) as const)
@@ -113,7 +113,9 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
         Effect.asSome,
         Effect.catch((refused) => (refused._tag === "Unread" ? Effect.fail(refused.error) : Effect.succeedNone))
       )
-      if (Option.isSome(value) && (announce === "always" || isOther)) yield* options.announce?.(key) ?? Effect.void
+      // Nobody is told of a value that is not in Redis: they would read the old one.
+      if (Option.isNone(value) || Option.isNone(isOther)) return Option.none()
+      if (announce === "always" || isOther.value) yield* options.announce?.(key) ?? Effect.void
       return value
     }),
     invalidate: Effect.fnUntraced(function* (key) {

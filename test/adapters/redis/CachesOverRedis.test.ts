@@ -87,6 +87,28 @@ onEveryStandalone("Caches over Redis", (redis) => {
     })
   )
 
+  it.live("replace what is of another type at their keys", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const settings = redis.settings()
+      const { port } = redis.deployment().servers[0]!
+      yield* ask(port, "lpush", `${settings.namespace.base}:cache:application:${APPLICATION}`, "garbage")
+      yield* ask(port, "set", `${settings.namespace.base}:cache:known:applications`, "no set")
+      const [a, b] = [yield* replicaOn(world, settings), yield* replicaOn(world, settings)]
+      assert.strictEqual(yield* stakeThrough(Context.get(a, ChainQuery)), 1n)
+      assert.strictEqual(yield* stakeThrough(Context.get(b, ChainQuery)), 1n)
+      assert.strictEqual(world.count("application"), 1)
+      // The set of what is known is not thrown away for a failure that may pass: it is reported.
+      assert.strictEqual(yield* Effect.provideContext(refreshCaches(100n), a), "partial")
+      assert.strictEqual(
+        yield* ask(port, "strlen", `${settings.namespace.base}:cache:shared_params`).pipe(
+          Effect.map((n) => Number(n) > 0)
+        ),
+        true
+      )
+    })
+  )
+
   it.live("carry a supplier's state from a miner to a relayer, and from a Go miner", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld

@@ -6,7 +6,7 @@ import { bytesToHex } from "@noble/curves/utils.js"
 import { readFresh } from "../../../domain/cache/FreshRead.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { SharedCache, SharedCacheUnavailable } from "../../../domain/ports/SharedCache.ts"
-import { ServiceId } from "../../../domain/protocol/Identifiers.ts"
+import { ApplicationAddress, ServiceId } from "../../../domain/protocol/Identifiers.ts"
 import { RingDirectory } from "../../../domain/relay/RingDirectory.ts"
 import { testKey } from "../../support/RelayBuilder.ts"
 import { APPLICATION, application, gateway, makeWorld, replica, SERVICE, stakeThrough, SUPPLIER } from "./CacheWorld.ts"
@@ -168,6 +168,22 @@ describe("chain records through the caches", () => {
       })
   )
 
+  it.effect("are read once when a replica gets its lock right after another shared them", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const late = SharedCache.of({
+        ...world.cache,
+        setIfAbsent: (key, value, life) => Effect.delay(world.cache.setIfAbsent(key, value, life), "50 millis")
+      })
+      const [a, b] = [yield* replica(world), yield* replica(world, { cache: late })]
+      const second = yield* Effect.forkChild(stakeThrough(b.query), { startImmediately: true })
+      yield* stakeThrough(a.query)
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual(yield* Fiber.join(second), 1n)
+      assert.strictEqual(world.count("application"), 1)
+    })
+  )
+
   it.effect("give their lock back at once, also when the chain does not answer", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
@@ -307,10 +323,12 @@ describe("chain records through the caches", () => {
       })
       const { query } = yield* replica(world, { cache })
       assert.strictEqual(yield* stakeThrough(query), 1n)
-      assert.strictEqual(calls, 1)
+      yield* query.application(ApplicationAddress.make(stranger))
+      // One read, one attempt to repair what cannot be read.
+      assert.strictEqual(calls, 2)
       yield* TestClock.adjust("61 seconds")
       yield* stakeThrough(query)
-      assert.strictEqual(calls, 2)
+      assert.strictEqual(calls, 4)
       const silent = yield* replica(world, { cache: SharedCache.of({ ...cache, get: () => Effect.never }) })
       const read = yield* Effect.forkChild(stakeThrough(silent.query), { startImmediately: true })
       yield* TestClock.adjust("250 millis")

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { names } from "../../../domain/cache/CacheNames.ts"
 import { decodeHeight, decodeInvalidation, encodeInvalidation } from "../../../domain/cache/Invalidation.ts"
 import { Broadcast, type Heard } from "../../../domain/ports/Broadcast.ts"
-import { SharedCache } from "../../../domain/ports/SharedCache.ts"
+import { SharedCache, SharedCacheUnavailable } from "../../../domain/ports/SharedCache.ts"
 import { SeededRandom } from "../../simulation/SeededRandom.ts"
 import { APPLICATION, type CacheWorld, makeWorld, replica, SERVICE, stakeThrough, SUPPLIER } from "./CacheWorld.ts"
 
@@ -223,6 +223,21 @@ describe("invalidations", () => {
       assert.deepStrictEqual(params, ["{}", "{}"])
       assert.deepStrictEqual(applications, [`{"address":"${APPLICATION}"}`, `{"address":"${APPLICATION}"}`])
       assert.deepStrictEqual(services, ['{"service_id":"anvil"}'])
+    })
+  )
+
+  it.effect("are not sent for a value that Redis did not take", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const cache = SharedCache.of({
+        ...world.cache,
+        set: () => Effect.fail(new SharedCacheUnavailable({ operation: "set", cause: "full" }))
+      })
+      const { caches } = yield* replica(world, { cache })
+      const heard = yield* hear(world, "events:cache:application:invalidate")
+      assert.isTrue(Option.isNone(yield* caches.applications.refresh(APPLICATION, always)))
+      yield* settle
+      assert.deepStrictEqual(heard, [])
     })
   )
 
