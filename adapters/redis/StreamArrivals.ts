@@ -4,6 +4,7 @@
  * channel, and lengths are looked at each second for what nobody hints at.
  */
 import { Effect, type Scope } from "effect"
+import { type Deadline, watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import { watchLengths, watchStreams } from "./StreamWatch.ts"
 
@@ -17,8 +18,11 @@ export interface StreamArrivals {
   readonly forget: (stream: string) => void
   /** Wakes those who wait for the stream. */
   readonly wake: (stream: string) => void
-  /** Completes at the next arrival or `wake`, at once when the stream is not quiet. */
-  readonly arrival: (streams: ReadonlyArray<string>) => Effect.Effect<void>
+  /**
+   * Completes at the next arrival or `wake` of one of the streams, at once when one is not quiet, and some milliseconds
+   * after `until` at the latest (milliseconds of the monotonic clock).
+   */
+  readonly arrival: (streams: ReadonlyArray<string>, until: number) => Effect.Effect<void>
   /** Streams watched. */
   readonly size: () => number
 }
@@ -30,6 +34,7 @@ export const makeStreamArrivals: Effect.Effect<StreamArrivals, never, RedisConne
     /** Last id that was read, by stream. */
     const watched = new Map<string, string>()
     const waiting = new Map<string, Set<() => void>>()
+    const deadlines = yield* watchDeadlines
 
     const wake = (stream: string) => {
       const woken = waiting.get(stream)
@@ -57,22 +62,29 @@ export const makeStreamArrivals: Effect.Effect<StreamArrivals, never, RedisConne
         wake(stream)
       },
       wake,
-      arrival: (streams) =>
+      arrival: (streams, until) =>
         Effect.callback<void>((resume) => {
           if (streams.some((stream) => !watched.has(stream))) return resume(Effect.void)
-          const done = () => resume(Effect.void)
-          for (const stream of streams) {
-            const others = waiting.get(stream)
-            if (others === undefined) waiting.set(stream, new Set([done]))
-            else others.add(done)
-          }
-          return Effect.sync(() => {
+          const withdraw = () => {
+            deadlines.delete(deadline)
             for (const stream of streams) {
               const others = waiting.get(stream)
               others?.delete(done)
               if (others?.size === 0) waiting.delete(stream)
             }
-          })
+          }
+          const done = () => {
+            withdraw()
+            resume(Effect.void)
+          }
+          const deadline: Deadline = { place: -1, at: until, expire: done }
+          deadlines.add(deadline)
+          for (const stream of streams) {
+            const others = waiting.get(stream)
+            if (others === undefined) waiting.set(stream, new Set([done]))
+            else others.add(done)
+          }
+          return Effect.sync(withdraw)
         }),
       size: () => watched.size
     }

@@ -9,6 +9,7 @@ import type { Backlog, Delivery, StoreUnavailable } from "../../domain/ports/Sup
 import { parseTraceparent } from "../../domain/tracing/Traceparent.ts"
 import { monotonicMillis } from "./MonotonicTime.ts"
 import { singleStream, type StreamOrigin, twoStreams } from "./DeliveryIds.ts"
+import { makeFenceChecks } from "./FenceChecks.ts"
 import { fenceScript } from "./FencedScripts.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import type { RedisFailure } from "./RedisFailure.ts"
@@ -26,7 +27,10 @@ import {
 } from "./StreamScripts.ts"
 
 /** How often the owner looks for entries that other consumers hold: a former owner's read may have run late. */
-const OTHERS_EVERY = Duration.toMillis(Duration.seconds(2))
+const OTHERS_EVERY = Duration.seconds(2)
+
+/** Streams whose holders are asked for in one pipeline. */
+const SWEEP_CHUNK = 100
 
 /** Batches from this size on are read ahead; small reads are not worth it. */
 const READ_AHEAD_FROM = 256
@@ -59,9 +63,11 @@ interface Reader {
   readonly supplier: string
   readonly lock: Semaphore.Semaphore
   readonly sources: ReadonlyArray<Source>
+  /** Keys of the sources. */
+  readonly keys: ReadonlyArray<string>
   isBegun: boolean
-  /** Monotonic milliseconds of the last look at other consumers. */
-  othersAt: number
+  /** Whether other consumers are to be looked at before the next read: some time has passed, or one holds something. */
+  areOthersDue: boolean
 }
 
 /** Deliveries of suppliers whose leases are held. */
@@ -88,6 +94,7 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
   const scope = yield* Effect.scope
   const ids = topology === "cluster" ? twoStreams : singleStream
   const readBacklog = yield* makeBacklogReader(ids)
+  const checkSoon = yield* makeFenceChecks
   const { group } = names
   /** By nonce of the lease; one goes when its lease turns out to be lost, or another one of its supplier begins. */
   const readers = new Map<string, Reader>()
@@ -103,19 +110,21 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
   const drop = (nonce: string) => {
     const reader = readers.get(nonce)
     readers.delete(nonce)
-    for (const { key } of reader?.sources ?? []) arrivals.forget(key)
+    for (const key of reader?.keys ?? []) arrivals.forget(key)
   }
 
   const readerOf = ({ nonce, supplier }: Lease): Reader => {
     const present = readers.get(nonce)
     if (present !== undefined) return present
     const own = source("own", names.relays(supplier))
+    const sources = topology === "cluster" ? [own, source("go", names.stream(supplier))] : [own]
     const reader: Reader = {
       supplier,
       lock: Semaphore.makeUnsafe(1),
-      sources: topology === "cluster" ? [own, source("go", names.stream(supplier))] : [own],
+      sources,
+      keys: sources.map(({ key }) => key),
       isBegun: false,
-      othersAt: 0
+      areOthersDue: false
     }
     readers.set(nonce, reader)
     return reader
@@ -123,6 +132,16 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
 
   const checkFence = (lease: Lease) =>
     Effect.asVoid(runFenced(lease, "fence", commands.run(fenceScript, [names.fence(lease.supplier)], [lease.nonce])))
+
+  /** What is pending at whom; nothing for a stream of which that cannot be told. */
+  const summariesOf = (keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<unknown>, RedisFailure> =>
+    topology === "cluster"
+      ? Effect.forEach(keys, (key) => Effect.orElseSucceed(commands.callBytes("xpending", key, group), () => []), {
+          concurrency: "unbounded"
+        })
+      : Effect.map(commands.pipeline(keys.map((key) => command("xpending", key, group))), (replies) =>
+          replies.map(Result.getOrUndefined)
+        )
 
   /** A read under the fence. Go's stream on a cluster is in another slot: the fence is looked at right before. */
   const fenced = (
@@ -193,12 +212,11 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
     }
     for (const [nonce, { supplier }] of readers) if (supplier === lease.supplier && nonce !== lease.nonce) drop(nonce)
     reader.isBegun = true
-    reader.othersAt = yield* monotonicMillis
   })
 
   /** What other consumers got after the takeover. */
-  const takeFromOthers = Effect.fnUntraced(function* (lease: Lease, reader: Reader, max: number, now: number) {
-    reader.othersAt = now
+  const takeFromOthers = Effect.fnUntraced(function* (lease: Lease, reader: Reader, max: number) {
+    reader.areOthersDue = false
     const taken: Array<Delivery> = []
     for (const of of reader.sources) {
       const room = Math.min(max - taken.length, OTHERS_AT_ONCE)
@@ -254,9 +272,8 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
 
   const take = Effect.fnUntraced(function* (lease: Lease, reader: Reader, max: number) {
     if (!reader.isBegun) yield* begin(lease, reader)
-    const now = yield* monotonicMillis
-    if (now - reader.othersAt >= OTHERS_EVERY) {
-      const taken = yield* takeFromOthers(lease, reader, max, now)
+    if (reader.areOthersDue) {
+      const taken = yield* takeFromOthers(lease, reader, max)
       if (taken.length > 0) return taken
     }
     const taken: Array<Delivery> = []
@@ -287,21 +304,24 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
       yield* checkFence(lease)
       return []
     }
-    const deadline = (yield* monotonicMillis) + Duration.toMillis(wait)
-    let isFirst = Duration.toMillis(wait) <= 0
+    const millis = Duration.toMillis(wait)
+    const deadline = (yield* monotonicMillis) + millis
+    let mustRead = millis <= 0
     for (;;) {
       const reader = readerOf(lease)
-      const now = yield* monotonicMillis
-      const isQuiet = reader.sources.every((of) => of.again === undefined && arrivals.isQuiet(of.key))
-      if (isFirst || !isQuiet || now - reader.othersAt >= OTHERS_EVERY) {
+      const isQuiet =
+        !reader.areOthersDue && reader.sources.every((of) => of.again === undefined && arrivals.isQuiet(of.key))
+      if (mustRead || !isQuiet) {
         const taken = yield* Semaphore.withPermit(reader.lock)(take(lease, reader, max))
         if (taken.length > 0) return taken
-      } else if (now >= deadline) yield* checkFence(lease)
-      isFirst = false
+      }
       const left = deadline - (yield* monotonicMillis)
-      if (left <= 0) return []
-      const pause = Math.min(left, Math.max(1, reader.othersAt + OTHERS_EVERY - now))
-      yield* Effect.timeoutOption(arrivals.arrival(reader.sources.map(({ key }) => key)), Duration.millis(pause))
+      if (left <= 0) {
+        if (isQuiet && !mustRead) yield* checkSoon(lease)
+        return []
+      }
+      mustRead = false
+      yield* arrivals.arrival(reader.keys, deadline)
     }
   })
 
@@ -327,11 +347,32 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
     // Before the seal waits for what others hold, the owner takes it.
     const reader = readers.get(lease.nonce)
     if (reader !== undefined && holders.some((name) => name !== lease.nonce)) {
-      reader.othersAt = 0
-      for (const { key } of reader.sources) arrivals.wake(key)
+      reader.areOthersDue = true
+      for (const key of reader.keys) arrivals.wake(key)
     }
     return backlog
   })
+
+  /** Busy readers look at other consumers with their next read; for quiet ones it is done here, for many at once. */
+  const sweep = Effect.gen(function* () {
+    yield* Effect.sleep(OTHERS_EVERY)
+    const quiet: Array<{ readonly nonce: string; readonly reader: Reader; readonly key: string }> = []
+    for (const [nonce, reader] of readers) {
+      if (!reader.keys.every(arrivals.isQuiet)) reader.areOthersDue = true
+      else for (const key of reader.keys) quiet.push({ nonce, reader, key })
+    }
+    for (let from = 0; from < quiet.length; from += SWEEP_CHUNK) {
+      const asked = quiet.slice(from, from + SWEEP_CHUNK)
+      const summaries = yield* summariesOf(asked.map(({ key }) => key))
+      for (const [index, { nonce, reader, key }] of asked.entries()) {
+        const holders = itemsOf(itemsOf(summaries[index])[3])
+        if (holders.every((holder) => textOf(itemsOf(holder)[0]) === nonce)) continue
+        reader.areOthersDue = true
+        arrivals.wake(key)
+      }
+    }
+  }).pipe(Effect.ignore)
+  yield* Effect.forkScoped(Effect.forever(sweep))
 
   return {
     deliveries: (lease, max, wait) => forgetting(lease, deliveries(lease, max, wait)),

@@ -124,6 +124,10 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/redis/RedisConnections.ts": {
     supported: { bound: "commands that the adapters ask for", metric: "none: names in the code" }
   },
+  "adapters/redis/FenceChecks.ts": {
+    asked: { bound: "calls of `deliveries` that end without relays: one for each supplier held", metric: HELD },
+    wake: { bound: "1; signals merge", metric: "none: at most one entry" }
+  },
   "adapters/redis/StreamArrivals.ts": {
     watched: { bound: "streams of suppliers held", metric: "ha_miner_streams_watched" },
     waiting: { bound: "calls of `deliveries` under way: one for each supplier held", metric: HELD }

@@ -44,6 +44,7 @@ const leases = Layer.effect(
           yield* commands.call("del", names.fence(lease.supplier))
         }).pipe(Effect.mapError(away("release"))),
       announce: () => Effect.void,
+      withdraw: () => Effect.void,
       replicas: Effect.succeed([])
     })
   })
