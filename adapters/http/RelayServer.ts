@@ -141,10 +141,14 @@ export class RelayServer extends Context.Service<
             })
           }
           if (url !== READY) return { status: 200, body: { status: "healthy", block_height } }
-          const missing = isReady ? yield* relays.notReady : ["draining"]
-          return missing.length === 0
-            ? { status: 200, body: { status: "healthy", block_height } }
-            : { status: 503, body: { status: missing.join(", "), block_height } }
+          const reasons = isReady ? yield* relays.readyReasons : [DRAINING]
+          const blocking = reasons.filter(({ isBlocking }) => isBlocking)
+          const status = blocking.length === 0 ? "healthy" : blocking.map(({ text }) => text).join(", ")
+          const told = reasons.map(({ name, text }) => ({ name, text }))
+          return {
+            status: blocking.length === 0 ? 200 : 503,
+            body: { status, block_height, ...(told.length === 0 ? {} : { reasons: told }) }
+          }
         })
 
         const handle = (request: IncomingMessage, response: ServerResponse) => {
@@ -226,6 +230,7 @@ interface Running extends Member {
   readonly fiber: Fiber.Fiber<void>
 }
 
+const DRAINING = { name: "draining", text: "draining", isBlocking: true } as const
 const READY = "/ready"
 const READY_SERVICE = "/ready/"
 
