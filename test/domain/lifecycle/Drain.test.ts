@@ -103,7 +103,7 @@ describe("a drain", () => {
       let last = false
       const { reports } = yield* drained(
         [
-          { name: "refused", run: Effect.fail(new Error("no room")) },
+          { name: "refused", run: Effect.fail("no room") },
           { name: "broken", run: Effect.die(new Error("a defect")) },
           takes("last", 0, () => (last = true))
         ],
