@@ -27,6 +27,7 @@ import {
   setAsideScript,
   writeNodesScript
 } from "./FencedScripts.ts"
+import { adoptGoSessions } from "./GoAdoption.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import type { RedisFailure } from "./RedisFailure.ts"
 import { command } from "./RedisLink.ts"
@@ -68,7 +69,9 @@ export const SupplierStoreSettings = Context.Reference<SupplierStoreSettings>(
 )
 
 const make = Effect.gen(function* () {
-  const { commands, names, supports, topology } = yield* RedisConnections
+  const connections = yield* RedisConnections
+  const { commands, names, supports, topology } = connections
+  const adopt = (supplier: string) => Effect.provideService(adoptGoSessions(supplier), RedisConnections, connections)
   const { blockTime } = yield* SupplierStoreSettings
   const sha256 = yield* BulkSha256
   const ids = topology === "cluster" ? twoStreams : singleStream
@@ -130,16 +133,13 @@ const make = Effect.gen(function* () {
     deliveries: streams.deliveries,
     redeliver: streams.redeliver,
     backlog: streams.backlog,
+    // The first look of a new owner: what a Go miner left unfinished is then ours.
     sessions: (supplier) =>
-      commands.call("smembers", names.sessions(supplier)).pipe(
-        Effect.map((members) =>
-          itemsOf(members)
-            .map(utf8Of)
-            .sort()
-            .map((id) => SessionId.make(id))
-        ),
-        Effect.mapError(unavailable("sessions"))
-      ),
+      Effect.gen(function* () {
+        yield* adopt(supplier)
+        const members = itemsOf(yield* commands.call("smembers", names.sessions(supplier))).map(utf8Of)
+        return members.sort().map((id) => SessionId.make(id))
+      }).pipe(Effect.mapError(unavailable("sessions"))),
     load: Effect.fnUntraced(function* (supplier, session) {
       const key = names.version(supplier, session)
       const [record, log, tail, live] = yield* Effect.mapError(read(supplier, session), unavailable("load"))
