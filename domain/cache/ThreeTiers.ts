@@ -15,6 +15,8 @@ export interface TierOptions<A, E> extends KeepOptions<A, E> {
   readonly type: CacheType
   /** None: not in Redis. */
   readonly shared: Option.Option<SharedCodec<A>>
+  /** Whether look-ups trust what is in Redis; left out: yes. If not, only refreshes write there, for others. */
+  readonly isSharedRead?: false
   /** Reads the chain. */
   readonly load: (key: string) => Effect.Effect<A, E>
   /** Called once a value that the chain has was put into Redis for the others. */
@@ -69,7 +71,7 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
   const kept = yield* makeKeptLookups<A, E>(
     Effect.fnUntraced(function* (key, ticket) {
       metrics.missed("l1")
-      if (shared === undefined) return yield* load(key)
+      if (shared === undefined || options.isSharedRead === false) return yield* load(key)
       const found = yield* shared.read(key)
       if (found._tag === "Value") return found.value
       if (found._tag === "Away") return yield* load(key)
@@ -119,7 +121,8 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
       return value
     }),
     invalidate: Effect.fnUntraced(function* (key) {
-      if (!(yield* kept.invalidate(key)) || shared === undefined) return
+      const wasKept = yield* kept.invalidate(key)
+      if (!wasKept || shared === undefined || options.isSharedRead === false) return
       yield* Effect.ignore(
         kept.refreshWith(key, () =>
           Effect.flatMap(shared.read(key), (found) =>

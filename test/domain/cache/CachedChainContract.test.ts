@@ -1,6 +1,6 @@
 /** The cached chain is a `ChainQuery` like any other, and what one replica reads from Redis is what the chain said. */
 import { assert, it } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Option } from "effect"
+import { Context, Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import * as BroadcastMemory from "../../../adapters/memory/BroadcastMemory.ts"
 import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
@@ -81,18 +81,7 @@ it.effect("a replica that reads only Redis sees the chain's own records", () =>
         query.supplier(SupplierAddress.make(supplier.address)),
         query.service(anvil),
         query.publicKey(supplier.address),
-        // The simulated node's records of accounts carry a balance as well.
-        Effect.map(
-          query.account(supplier.address),
-          Option.map(({ address, accountNumber, publicKey, publicKeyType }) => ({
-            address,
-            accountNumber,
-            publicKey,
-            publicKeyType
-          }))
-        ),
         query.sharedParams,
-        query.proofParams,
         query.sessionParams,
         query.session(app, anvil, 11n),
         query.sharedParamsAt(20n),

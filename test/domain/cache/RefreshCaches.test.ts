@@ -1,5 +1,6 @@
 /** The leader's refresh of the shared caches, two leaders at once, and the warm-up of a replica. */
 import { assert, describe, it } from "@effect/vitest"
+import { bytesToHex } from "@noble/curves/utils.js"
 import { Context, Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import * as CachedChainQuery from "../../../domain/cache/CachedChainQuery.ts"
@@ -61,6 +62,9 @@ describe("a refresh", () => {
       }
       assert.strictEqual(yield* stakeInRedis(world), "1")
       assert.deepStrictEqual(yield* world.cache.members("cache:known:applications"), [APPLICATION])
+      // Field 4 of poktroll's proof params is the missing penalty, a coin; 1 upokt here.
+      const proofParams = bytesToHex(Option.getOrThrow(yield* world.cache.get("cache:proof_params")))
+      assert.include(proofParams, bytesToHex(new TextEncoder().encode("\n\u0005upokt\u0012\u00011")))
       world.chain.version = 2n
       assert.strictEqual(yield* run(refreshCaches(104n)), "done")
       assert.strictEqual(yield* stakeInRedis(world), "2")
