@@ -31,7 +31,7 @@ const walk = (reader: ProtoReader, { type, depth }: Place): void => {
   /** Entries met of each list, by field number. */
   let entries: Map<number, number> | undefined
   while (reader.next()) {
-    const field = fieldOf(type, reader.field)
+    const field = type.fields.find(({ number }) => number === reader.field)
     if (field === undefined) {
       reader.skip()
       continue
@@ -46,18 +46,6 @@ const walk = (reader: ProtoReader, { type, depth }: Place): void => {
     walkField(reader, field, name, depth)
   }
 }
-
-/** Fields of a message by number; a message that was met once is met again with the next bad answer. */
-const fieldOf = (type: DescMessage, number: number): DescField | undefined => {
-  let fields = byNumber.get(type)
-  if (fields === undefined) {
-    fields = new Map(type.fields.map((field) => [field.number, field]))
-    byNumber.set(type, fields)
-  }
-  return fields.get(number)
-}
-
-const byNumber = new WeakMap<DescMessage, ReadonlyMap<number, DescField>>()
 
 const walkField = (reader: ProtoReader, field: DescField, name: string, depth: number): void => {
   if (field.fieldKind === "map" || field.message !== undefined) {

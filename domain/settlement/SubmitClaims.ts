@@ -54,7 +54,7 @@ export const submitClaims = Effect.fnUntraced(function* (
   )
   const worthwhile = yield* worthSending("claim", replaced, messages.flat())
   const batches = planBatches(worthwhile, memory.alone, batchBounds("claim", settings))
-  yield* sendAll(submission, batches, group.sessions, block, mode)
+  yield* sendAll(submission, batches, group.sessions, block)
 })
 
 /** Sessions planned at the same time. */

@@ -110,7 +110,7 @@ export const submitProofs = Effect.fnUntraced(function* (
   const messages = yield* Effect.forEach(due, (copy) => proofMessage(copy, seed.value, block.height))
   const worthwhile = yield* worthSending("proof", replaced, messages.flat())
   const batches = planBatches(worthwhile, memory.alone, batchBounds("proof", settings))
-  yield* sendAll(submission, batches, group.sessions, block, mode)
+  yield* sendAll(submission, batches, group.sessions, block)
 })
 
 /** Was a proof sent that the chain found invalid? Root and path are final: the same bytes would pay for the same verdict. */

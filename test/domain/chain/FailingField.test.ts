@@ -60,7 +60,7 @@ describe("the search for the field", () => {
     let found = 0
     for (const { type, bytes_hex } of samples) {
       const bytes = hex(bytes_hex)
-      for (let cut = 1; cut < bytes.length; cut += 1 + (cut >> 5)) {
+      for (let cut = 1; cut < bytes.length; cut += 1 + (cut >> 3)) {
         const shorter = bytes.subarray(0, cut)
         if (Result.isSuccess(decodeQuery(messageType(type)!, shorter))) continue
         const failure = failingField(messageType(type)!, shorter)
@@ -69,16 +69,16 @@ describe("the search for the field", () => {
         found++
       }
     }
-    assert.isAbove(found, 1_000)
+    assert.isAbove(found, 500)
   })
 
   it("meets each byte once, whatever a peer sends", () => {
-    const flood = Uint8Array.from({ length: 200_000 }, (_, i) => (i % 2 === 0 ? 0x0a : 0))
+    const flood = Uint8Array.from({ length: 20_000 }, (_, i) => (i % 2 === 0 ? 0x0a : 0))
     // Each message holds the rest of the input.
     let nested = new Uint8Array(0)
-    for (let i = 0; i < 3_000; i++) nested = join(tag(1, 2), varint(BigInt(nested.length)), nested) as typeof nested
+    for (let i = 0; i < 1_000; i++) nested = join(tag(1, 2), varint(BigInt(nested.length)), nested) as typeof nested
     for (const type of new Set(samples.map((sample) => sample.type))) {
-      for (const bytes of [flood, nested, repeated(0xff, 100_000), repeated(0x0b, 100_000), bytesField(1, flood)]) {
+      for (const bytes of [flood, nested, repeated(0xff, 20_000), repeated(0x0b, 20_000), bytesField(1, flood)]) {
         const { work } = countWireWork(() => failingField(messageType(type)!, bytes))
         assert.isAtMost(work.fields, bytes.length + 1, type)
         assert.isAtMost(work.bytes, 2 * bytes.length, type)
