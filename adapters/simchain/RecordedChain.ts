@@ -1,12 +1,13 @@
 /**
  * A simulated chain that outlasts its process. Its blocks are a function of genesis, seed, times and transactions, so a
- * journal of these is the chain: each block is on the disk before anybody sees it, and a later start builds them again and
- * goes on. What waited for a block is gone, as with a node that was killed.
+ * journal of these is the chain: each transaction is in it before its sender hears of it, each block before anybody sees
+ * it, and a later start builds them again and goes on, with what waited for a block still waiting.
  */
 import { closeSync, existsSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs"
 import { bytesToHex } from "@noble/hashes/utils.js"
 import { Clock, Effect, Layer, References, Result, Schema, type Scope } from "effect"
 import type { CommittedBlock } from "./CommittedBlock.ts"
+import { ChainTx } from "../../domain/ports/ChainTx.ts"
 import { make, SimChain, type SimChainOptions } from "./SimChain.ts"
 
 /** Blocks that a journal may hold: at a block a second more than a day. Building one again takes 50 to 100 µs. */
@@ -39,17 +40,17 @@ export interface RecordedChainOptions extends SimChainOptions {
   readonly origin: string
 }
 
+/** A transaction that the pool took, or a block: its time, and its hash to tell whether it came out as it was. */
 const Line = Schema.fromJsonString(
   Schema.toCodecJson(
-    Schema.Struct({
-      time: Schema.BigIntFromString,
-      /** Hex; tells whether the block came out as it was. */
-      hash: Schema.String,
-      txs: Schema.Array(Schema.Uint8ArrayFromBase64)
-    })
+    Schema.Union([
+      Schema.Struct({ time: Schema.BigIntFromString, hash: Schema.String }),
+      Schema.Struct({ tx: Schema.Uint8ArrayFromBase64 })
+    ])
   )
 )
 type Line = typeof Line.Type
+type BlockLine = Exclude<Line, { readonly tx: unknown }>
 
 const encodeLine = Schema.encodeSync(Line)
 const decodeLine = Schema.decodeUnknownResult(Line)
@@ -61,7 +62,7 @@ export const layer = (options: RecordedChainOptions): Layer.Layer<SimChain, Chai
 const record = Effect.fnUntraced(function* (options: RecordedChainOptions) {
   const { origin, path } = options
   const { length, lines } = yield* readJournal(path, origin)
-  const first = lines[0]
+  const first = lines.find(isBlock)
   const chain = yield* first === undefined ? make(options) : at(first.time, make(options))
   yield* Effect.scoped(replay(chain, lines, path))
   const journal = yield* openJournal(path, length)
@@ -82,6 +83,18 @@ const record = Effect.fnUntraced(function* (options: RecordedChainOptions) {
   )
   return SimChain.of({
     ...chain,
+    makeNode: (faults) =>
+      Effect.map(chain.makeNode(faults), (ports) => ({
+        ...ports,
+        tx: ChainTx.of({
+          ...ports.tx,
+          broadcast: (bytes) =>
+            ports.tx.broadcast(bytes).pipe(
+              Effect.tap(() => Effect.sync(() => journal.tx(bytes))),
+              Effect.provideService(References.PreventSchedulerYield, true)
+            )
+        })
+      })),
     produceBlock,
     produceUntil: (height) =>
       Effect.flatMap(chain.state, (state) =>
@@ -94,13 +107,14 @@ const record = Effect.fnUntraced(function* (options: RecordedChainOptions) {
 
   /** Lines are counted with those of earlier processes. */
   function openJournal(file: string, size: number) {
-    let blocks = lines.length
+    let blocks = lines.filter(isBlock).length
     return Effect.map(openFile(file, size), (descriptor) => ({
       blocks: () => blocks,
       write: (text: string) => void writeSync(descriptor, text),
-      block: ({ hash, timeUnixNano, txs }: CommittedBlock) => {
-        const line = { time: timeUnixNano, hash: bytesToHex(hash), txs: txs.map(({ bytes }) => bytes) }
-        writeSync(descriptor, `${encodeLine(line)}\n`)
+      /** Reaches the disk with the next block. */
+      tx: (bytes: Uint8Array) => void writeSync(descriptor, `${encodeLine({ tx: bytes })}\n`),
+      block: ({ hash, timeUnixNano }: CommittedBlock) => {
+        writeSync(descriptor, `${encodeLine({ time: timeUnixNano, hash: bytesToHex(hash) })}\n`)
         fdatasyncSync(descriptor)
         blocks++
       }
@@ -112,16 +126,20 @@ const record = Effect.fnUntraced(function* (options: RecordedChainOptions) {
 const replay = Effect.fnUntraced(function* (chain: SimChain["Service"], lines: ReadonlyArray<Line>, path: string) {
   const { tx } = yield* chain.makeNode()
   const damaged = (detail: string) => new ChainJournalRefused({ path, reason: "damaged", detail })
-  for (const [index, line] of lines.entries()) {
-    const height = BigInt(index + 1)
-    for (const bytes of index === 0 ? [] : line.txs) {
-      yield* Effect.mapError(tx.broadcast(bytes), (refused) => damaged(`block ${height}: ${refused.message}`))
+  let height = 0n
+  for (const line of lines) {
+    if (!isBlock(line)) {
+      yield* Effect.mapError(tx.broadcast(line.tx), (refused) => damaged(`after block ${height}: ${refused.message}`))
+      continue
     }
-    if (index > 0) yield* at(line.time, chain.produceBlock)
+    height++
+    if (height > 1n) yield* at(line.time, chain.produceBlock)
     const block = yield* Effect.flatMap(chain.block(height), Effect.fromOption).pipe(Effect.orDie)
     if (bytesToHex(block.hash) !== line.hash) return yield* damaged(`block ${height} comes out differently`)
   }
 })
+
+const isBlock = (line: Line): line is BlockLine => "time" in line
 
 /** Runs an effect at a given Unix time in nanoseconds. */
 const at = <A, E, R>(nanos: bigint, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -148,13 +166,14 @@ const readJournal = Effect.fnUntraced(function* (path: string, origin: string) {
   const whole = text.slice(0, text.lastIndexOf("\n") + 1)
   const [ofJournal, ...texts] = whole.split("\n").slice(0, -1)
   if (ofJournal !== undefined && ofJournal !== origin) return yield* refuse("other_chain", ofJournal)
-  if (texts.length >= MAX_RECORDED_BLOCKS) return yield* refuse("full", `${texts.length}`)
   const lines: Array<Line> = []
   for (const [index, line] of texts.entries()) {
     const decoded = decodeLine(line)
-    if (Result.isFailure(decoded)) return yield* refuse("damaged", `line ${index + 2} is no block`)
+    if (Result.isFailure(decoded)) return yield* refuse("damaged", `line ${index + 2} is no part of a chain`)
     lines.push(decoded.success)
   }
+  const blocks = lines.filter(isBlock).length
+  if (blocks >= MAX_RECORDED_BLOCKS) return yield* refuse("full", `${blocks}`)
   return { lines, length: Buffer.byteLength(whole) }
 })
 
