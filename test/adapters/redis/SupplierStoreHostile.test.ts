@@ -2,8 +2,9 @@
 import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Option } from "effect"
 import { nodeSha256 } from "../../../adapters/crypto/NodeSha256.ts"
+import { commitArguments, type CommitFacts, commitScript } from "../../../adapters/redis/CommitScript.ts"
 import { RedisConnections } from "../../../adapters/redis/RedisConnections.ts"
-import { ForeignKey, StoredSessionDamaged } from "../../../adapters/redis/StoreReplies.ts"
+import { ForeignKey, itemsOf, StoredSessionDamaged, textOf } from "../../../adapters/redis/StoreReplies.ts"
 import { StreamLosses } from "../../../adapters/redis/StreamLosses.ts"
 import { copyOf } from "../../../domain/mining/SessionCopy.ts"
 import { makeSessionTries } from "../../../domain/mining/SessionTries.ts"
@@ -179,6 +180,56 @@ onEveryStandalone("SupplierStoreRedis, foreign and damaged keys", (redis) => {
       })
     }))
 
+  test("a slice of a commit writes nothing unless the one before it is in", () =>
+    Effect.gen(function* () {
+      const { commits, names } = yield* RedisConnections
+      const lease = yield* acquire()
+      yield* commit(lease, { leaves: [aLeaf(1)], ...aTally(1) })
+      const before = yield* everything
+      const keys = [
+        names.fence(alice),
+        names.version(alice, first),
+        names.log(alice, first),
+        names.tail(alice, first),
+        names.trie(alice, first, "nodes"),
+        names.trie(alice, first, "live_root"),
+        names.relays(alice),
+        names.sessions(alice)
+      ]
+      const facts: CommitFacts = {
+        nonce: lease.nonce,
+        expectedVersion: 1,
+        leaves: 3,
+        covered: -1,
+        liveRoot: new Uint8Array(0),
+        ...aTally(4),
+        sealedRoot: new Uint8Array(0),
+        accepted: undefined,
+        group: names.group,
+        session: first,
+        acknowledgeBy: "xack",
+        events: [],
+        fields: [],
+        acknowledged: [],
+        id: "x"
+      }
+      const slice = (offset: number, leaf: number) =>
+        commits.run(commitScript, keys, commitArguments(facts, [aLeaf(leaf)], offset, offset === 2))
+      const codeOf = (reply: unknown) => textOf(itemsOf(reply)[0])
+      assert.strictEqual(codeOf(yield* slice(1, 3)), "chain")
+      assert.deepStrictEqual(yield* everything, before)
+      assert.deepStrictEqual(
+        [
+          codeOf(yield* slice(0, 2)),
+          codeOf(yield* slice(2, 4)),
+          codeOf(yield* slice(1, 3)),
+          codeOf(yield* slice(2, 4))
+        ],
+        ["ok", "chain", "ok", "ok"]
+      )
+      assert.deepStrictEqual(hexes((yield* load()).tail), hexes([1, 2, 3, 4].map((n) => aLeaf(n).digest)))
+    }))
+
   test("a live root of the wrong length is none", () =>
     Effect.gen(function* () {
       const { trie } = yield* names
@@ -311,9 +362,11 @@ onEveryStandalone("SupplierStoreRedis, foreign and damaged keys", (redis) => {
       const { relays } = yield* names
       const lease = yield* acquire()
       yield* append(0, 1)
-      yield* command("expire", relays(alice), "100")
-      yield* takeNow(lease)
-      assert.strictEqual(yield* command("ttl", relays(alice)), -1)
+      for (const when of ["first", "later"]) {
+        yield* command("expire", relays(alice), "100")
+        yield* takeNow(lease)
+        assert.strictEqual(yield* command("ttl", relays(alice)), -1, when)
+      }
     }))
 
   test("what a former owner's read takes after the takeover comes to the owner, at once when the seal asks", () =>
