@@ -41,6 +41,10 @@ export const defaultSettings: RelayLogSettings = {
 /** How often a stream that is appended to is made not to expire and its group is made sure of. */
 const TENDING_MILLIS = 30_000
 
+/** How often the length of a stream is looked at: other relayers append, miners delete. */
+const LOOK_APPENDS = 64
+const LOOK_MILLIS = 250
+
 /** Least time between two hints for one supplier on a cluster. */
 const HINT_MILLIS = 10
 
@@ -55,8 +59,12 @@ const againRetry = Schedule.spaced("500 millis")
 
 /** What is known of a supplier's stream. */
 interface StreamState {
-  /** Entries after the last append; nothing before the first. */
+  /** Entries as of the last look, and those appended here since; nothing before the first look. */
   length: number | undefined
+  /** Appends since the last look. */
+  unseen: number
+  /** Monotonic milliseconds. */
+  lookedAt: number
   /** Appends under way. */
   inFlight: number
   /** Monotonic milliseconds. */
@@ -88,7 +96,7 @@ export const layerWith = (settings: RelayLogSettings) =>
       const stateOf = (supplier: string): StreamState => {
         let state = streams.get(supplier)
         if (state === undefined) {
-          state = { length: undefined, inFlight: 0, tendedAt: -Infinity, hintedAt: -Infinity }
+          state = { length: undefined, unseen: 0, lookedAt: 0, inFlight: 0, tendedAt: -Infinity, hintedAt: -Infinity }
           streams.set(supplier, state)
         }
         return state
@@ -117,12 +125,14 @@ export const layerWith = (settings: RelayLogSettings) =>
         command("xgroup", "create", stream, names.group, "0", "mkstream")
       ]
 
-      const add = Effect.fnUntraced(function* (
-        supplier: string,
+      /** An append with the length behind it, which others change too; and with tending, when that is due. */
+      const addAndLook = Effect.fnUntraced(function* (
+        stream: string,
         state: StreamState,
         fields: ReadonlyArray<RedisArgument>
       ) {
-        const stream = names.relays(supplier)
+        state.unseen = 0
+        state.lookedAt = now()
         const tends = now() - state.tendedAt >= TENDING_MILLIS
         if (tends) state.tendedAt = now()
         const [added, length] = yield* commands.pipeline([
@@ -134,6 +144,25 @@ export const layerWith = (settings: RelayLogSettings) =>
         if (length !== undefined && Result.isSuccess(length) && typeof length.success === "number") {
           state.length = length.success
         }
+        return id
+      })
+      const add = Effect.fnUntraced(function* (
+        supplier: string,
+        state: StreamState,
+        fields: ReadonlyArray<RedisArgument>
+      ) {
+        const stream = names.relays(supplier)
+        const isDue =
+          state.length === undefined || ++state.unseen >= LOOK_APPENDS || now() - state.lookedAt >= LOOK_MILLIS
+        const id = yield* isDue
+          ? addAndLook(stream, state, fields)
+          : commands.callBytes("xadd", stream, "*", ...fields).pipe(
+              Effect.tap(() =>
+                Effect.sync(() => {
+                  if (state.length !== undefined) state.length++
+                })
+              )
+            )
         return id instanceof Uint8Array ? String(id) : yield* unexpectedReply("xadd", "no id")
       })
 

@@ -32,7 +32,18 @@ for (const { path, version } of binaries) {
         const port = servers[0]!.port
         const asDefault = over(standaloneAddress(port, { password: "default-secret" }))
         yield* asDefault(({ commands }) =>
-          commands.call("acl", "setuser", "relayer", "on", ">p@ss:w/rd", "~ours:*", "+@all", "-@dangerous", "+info")
+          commands.call(
+            "acl",
+            "setuser",
+            "relayer",
+            "on",
+            ">p@ss:w/rd",
+            "~ours:*",
+            "+@all",
+            "-@dangerous",
+            "+info",
+            "+acl"
+          )
         )
         const user = { username: "relayer", password: "p@ss:w/rd" }
         yield* over(standaloneAddress(port, user))(({ commands, ping }) =>
@@ -140,7 +151,7 @@ for (const { path, version } of binaries) {
 const speaksTls = (path: string): boolean => {
   const args = ["--port", "0", "--tls-port", "1", "--tls-cert-file", "/nonexistent", "--save", "", "--dir", tmpdir()]
   const { stdout, stderr } = spawnSync(path, args, { encoding: "utf8", timeout: 2_000 })
-  return !/Bad directive/.test(`${stdout}${stderr}`)
+  return !/Bad directive|TLS support/.test(`${stdout}${stderr}`)
 }
 
 it.live("Redis over TLS: trusts what Node trusts, refuses the rest", () =>

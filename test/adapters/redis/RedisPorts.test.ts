@@ -2,6 +2,7 @@
 import { Duration, Effect, Layer, Option } from "effect"
 import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
 import * as BroadcastRedis from "../../../adapters/redis/BroadcastRedis.ts"
+import * as LeadershipRedis from "../../../adapters/redis/LeadershipRedis.ts"
 import * as LeasesRedis from "../../../adapters/redis/LeasesRedis.ts"
 import * as MeterStoreRedis from "../../../adapters/redis/MeterStoreRedis.ts"
 import * as RelayLogRedis from "../../../adapters/redis/RelayLogRedis.ts"
@@ -10,6 +11,7 @@ import * as SharedCacheRedis from "../../../adapters/redis/SharedCacheRedis.ts"
 import { StreamLosses } from "../../../adapters/redis/StreamLosses.ts"
 import * as SupplierStoreRedis from "../../../adapters/redis/SupplierStoreRedis.ts"
 import { broadcastContract } from "../../contract/BroadcastContract.ts"
+import { leadershipContract } from "../../contract/LeadershipContract.ts"
 import { leasesContract } from "../../contract/LeasesContract.ts"
 import { meterStoreContract } from "../../contract/MeterStoreContract.ts"
 import { relayLogContract } from "../../contract/RelayLogContract.ts"
@@ -23,7 +25,7 @@ onEveryRedis("Ports on Redis", (redis) => {
   const fresh = Layer.unwrap(Effect.sync(() => RedisConnections.layer(redis.settings())))
 
   /** Announcements live shorter than in operation, so that the suite sees their end. */
-  const announcementLife = Duration.millis(600)
+  const announcementLife = Duration.seconds(2)
   const logPorts = (change: Partial<RelayLogRedis.RelayLogSettings>) =>
     Layer.mergeAll(
       RelayLogRedis.layerWith({ ...RelayLogRedis.defaultSettings, announcementLife, ...change }),
@@ -42,6 +44,12 @@ onEveryRedis("Ports on Redis", (redis) => {
     name,
     layer: LeasesRedis.layerWith(Duration.millis(500)).pipe(Layer.provide([fresh, EntropyNode.layer])),
     timing
+  })
+  leadershipContract({
+    name,
+    layer: Layer.provide(LeadershipRedis.layerWith(Duration.millis(500)), fresh),
+    timing,
+    isEndless: false
   })
   sharedCacheContract({ name, layer: Layer.provide(SharedCacheRedis.layer, fresh), small: Option.none(), timing })
   /** The counters' prefix is not the namespace's base, so it is fresh too. */

@@ -9,7 +9,7 @@ import { encodeMinedRelay } from "../../../domain/relay/MinedRelay.ts"
 import { alice, anEntry, aRelay, aTraced } from "../../contract/StoreFixtures.ts"
 import { onEveryRedis } from "../../support/EveryRedis.ts"
 import { redisBinaries } from "../../support/RedisBinaries.ts"
-import { eventually, RedisTestFailure } from "../../support/RedisProcess.ts"
+import { eventually, type RedisProcess, RedisTestFailure } from "../../support/RedisProcess.ts"
 import { ask, cluster, sentinel, settingsFor, standalone } from "../../support/RedisServers.ts"
 
 const over = (settings: RedisSettings, change: Partial<RelayLogSettings> = {}) =>
@@ -171,21 +171,8 @@ for (const binary of redisBinaries()) {
           const stream = connections.names.relays(alice)
           yield* identified
           yield* log.append(anEntry(0))
-          // What is appended while the replica does not listen is lost with the master.
-          yield* ask(replica!.port, "replicaof", "no", "one")
-          yield* log.append(anEntry(1))
-          yield* log.append(anEntry(2))
-          yield* master!.signal("SIGKILL")
-          yield* eventually(
-            Effect.flatMap(entriesOf(stream), (entries) => {
-              const found = entries.map(({ fields }) => fields[1]!.toString("hex"))
-              const expected = [1, 2].map((n) => Buffer.from(encodeMinedRelay(aRelay(n))).toString("hex"))
-              return expectThat(
-                expected.every((each) => found.includes(each)),
-                `${found.length} entries`
-              )
-            })
-          )
+          const lost = yield* appendUnreplicated(master!, replica!)
+          yield* appendedAnew(stream, lost)
         }).pipe(Effect.provide(over(settingsFor(address))))
       }).pipe(Effect.scoped),
     60_000
@@ -204,21 +191,8 @@ for (const binary of redisBinaries()) {
           const slot = yield* commands.call("cluster", "keyslot", names.relays(alice))
           const owner = Math.floor((Number(slot) * 3) / 16_384)
           const [master, replica] = [servers[owner]!, servers[owner + 3]!]
-          // The replica hears nothing while it is stopped, then its master is gone.
-          yield* replica.signal("SIGSTOP")
-          yield* Effect.forEach([1, 2], (n) => log.append(anEntry(n)))
-          yield* master.signal("SIGKILL")
-          yield* replica.signal("SIGCONT")
-          yield* eventually(
-            Effect.flatMap(entriesOf(names.relays(alice)), (entries) => {
-              const found = entries.map(({ fields }) => fields[1]!.toString("hex"))
-              const expected = [1, 2].map((n) => Buffer.from(encodeMinedRelay(aRelay(n))).toString("hex"))
-              return expectThat(
-                expected.every((each) => found.includes(each)),
-                `${found.length} entries`
-              )
-            })
-          )
+          const lost = yield* appendUnreplicated(master, replica)
+          yield* appendedAnew(names.relays(alice), lost)
         }).pipe(Effect.provide(over(settingsFor(address))))
       }).pipe(Effect.scoped),
     60_000
@@ -244,6 +218,30 @@ for (const binary of redisBinaries()) {
     }).pipe(Effect.scoped)
   )
 }
+
+/** Appends two relays that only the master gets, which then is gone. Returns their ids. */
+const appendUnreplicated = Effect.fnUntraced(function* (master: RedisProcess, replica: RedisProcess) {
+  const log = yield* RelayLog
+  yield* replica.signal("SIGSTOP")
+  // Without the connection nothing waits for the replica in a buffer either.
+  yield* ask(master.port, "client", "kill", "type", "replica")
+  const ids = yield* Effect.forEach([1, 2], (n) => log.append(anEntry(n)))
+  yield* master.signal("SIGKILL")
+  yield* replica.signal("SIGCONT")
+  return ids
+})
+
+/** Waits until both relays are in the stream, and not as the entries that were lost. */
+const appendedAnew = (stream: string, lost: ReadonlyArray<string>) =>
+  eventually(
+    Effect.flatMap(entriesOf(stream), (entries) => {
+      const found = entries.map(({ fields }) => fields[1]!.toString("hex"))
+      const expected = [1, 2].map((n) => Buffer.from(encodeMinedRelay(aRelay(n))).toString("hex"))
+      const isThere = expected.every((each) => found.includes(each))
+      const isNew = entries.every(({ id }) => !lost.includes(id))
+      return expectThat(isThere && isNew, `${found.length} entries, ${isNew ? "" : "not "}lost`)
+    })
+  )
 
 /** Until the servers behind the connection are known. */
 const identified = Effect.flatMap(RedisConnections, ({ state }) =>
