@@ -6,6 +6,7 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
+import { LEASE_TTL } from "../../domain/supplier/FleetTimes.ts"
 import { announce, living } from "./LivingMembers.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import { type RedisFailure, unexpectedReply } from "./RedisFailure.ts"
@@ -58,6 +59,8 @@ export const layerWith = (ttl: Duration.Duration) =>
           commands
             .run(announce, [names.replicas], [owner, ttlMillis])
             .pipe(Effect.asVoid, Effect.mapError(unavailable("announce"))),
+        withdraw: (owner) =>
+          commands.call("zrem", names.replicas, owner).pipe(Effect.asVoid, Effect.mapError(unavailable("withdraw"))),
         replicas: commands.run(living, [names.replicas], []).pipe(
           Effect.flatMap(asTexts("replicas")),
           Effect.map((owners) => owners.toSorted()),
@@ -67,8 +70,8 @@ export const layerWith = (ttl: Duration.Duration) =>
     })
   )
 
-/** Leases of 12 s, renewed every 3 s. */
-export const layer = layerWith(Duration.seconds(12))
+/** Leases of 12 s. */
+export const layer = layerWith(LEASE_TTL)
 
 /**
  * Takes fence and Go's lease, or neither. Returns the epoch, 0 when somebody holds either. The epoch is for people: what

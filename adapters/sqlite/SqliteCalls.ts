@@ -113,6 +113,7 @@ export interface Calls {
   readonly renew: Call<Fenced & { readonly life: number }, null>
   readonly release: Call<Fenced, null>
   readonly announce: Call<{ readonly owner: string; readonly life: number }, null>
+  readonly withdraw: Call<{ readonly owner: string }, null>
   readonly replicas: Call<{}, ReadonlyArray<string>>
   /** Amounts are decimal texts. */
   readonly meterTake: Call<

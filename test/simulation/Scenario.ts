@@ -224,6 +224,7 @@ const minerSettings = (random: SeededRandom): MinerSettings => ({
   fleet: {
     replica: "miner",
     renewEvery: Duration.millis(1_500),
+    orphansEvery: Duration.millis(1_500),
     leaseMargin: Duration.millis(500),
     handOverPause: Duration.millis(8_000),
     drainDeadline: Duration.millis(4_000)

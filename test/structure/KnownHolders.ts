@@ -225,6 +225,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     sessions: local("batchRelays"),
     poison: local("reasons of a closed set")
   },
+  "domain/mining/MinerStatus.ts": { reasons: local("one for each kind of reason") },
   "domain/mining/SessionLedger.ts": {
     live: { bound: "sessions from their first relay to their end on chain", metric: "none: few for each supplier" },
     ended: { bound: "sessions within retentionBlocks of their end", metric: "none: few for each supplier" },
@@ -298,8 +299,13 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     },
     "#awaited": { bound: "stubs named by `unresolved`: one batch's paths", metric: "ha_miner_session_tree_bytes" }
   },
+  "domain/supplier/StakeWatch.ts": {
+    standings: { bound: "suppliers whose keys are held", metric: HELD },
+    listed: { bound: "suppliers whose keys are held", metric: HELD }
+  },
   "domain/supplier/SupplierFleet.ts": {
     owned: { bound: "suppliers whose keys are held", metric: HELD },
+    released: { bound: "suppliers whose keys are held", metric: HELD },
     restingUntil: { bound: "suppliers whose keys are held", metric: HELD },
     adopted: { bound: "suppliers whose keys are held", metric: HELD },
     wake: { bound: "1; signals merge", metric: "none: at most one entry" }
