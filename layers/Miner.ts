@@ -4,10 +4,12 @@ import { Duration, Effect, Layer } from "effect"
 import type { MinerConfig } from "../adapters/config/MinerConfig.ts"
 import * as EntropyNode from "../adapters/crypto/EntropyNode.ts"
 import { nodeSha256 } from "../adapters/crypto/NodeSha256.ts"
+import { startProbes } from "../adapters/http/ProbeServer.ts"
 import * as BroadcastRedis from "../adapters/redis/BroadcastRedis.ts"
 import * as ForeignMiners from "../adapters/redis/ForeignMiners.ts"
 import * as LeadershipRedis from "../adapters/redis/LeadershipRedis.ts"
 import * as LeasesRedis from "../adapters/redis/LeasesRedis.ts"
+import type { RedisHealth } from "../adapters/redis/RedisHealth.ts"
 import * as SharedCacheRedis from "../adapters/redis/SharedCacheRedis.ts"
 import { StreamLosses } from "../adapters/redis/StreamLosses.ts"
 import * as SupplierStoreRedis from "../adapters/redis/SupplierStoreRedis.ts"
@@ -28,6 +30,7 @@ import * as Tracing from "./Tracing.ts"
 
 /** Longest time from the signal to the end of the process. */
 const DRAIN_DEADLINE = Duration.seconds(25)
+const HERE = "0.0.0.0"
 
 /** Mines until it is interrupted, then drains. `started` is told the running miner. */
 export const runMinerProcess = <E, R>(
@@ -45,6 +48,19 @@ export const runMinerProcess = <E, R>(
         factors: factorsOf(config),
         lostEntries: (yield* StreamLosses).lost
       })
+      if (config.metrics.enabled) {
+        const { host = HERE, port } = config.metrics.address
+        const own = Effect.map(miner.status, ({ lostEntries, notReady }) => [
+          ...notReady.map(({ detail }) => ({ text: detail, isBlocking: true })),
+          ...Array.from(lostEntries, ([supplier, entries]) => ({
+            text: `${entries} relays of ${supplier} were removed from its stream before they were mined`,
+            isBlocking: false
+          }))
+        ])
+        const context = yield* Effect.context<RedisHealth>()
+        const redis = Effect.provideContext(RedisPorts.reasons, context)
+        yield* startProbes({ host, port, reasons: Effect.zipWith(own, redis, (mine, its) => [...mine, ...its]) })
+      }
       yield* started(miner)
       const end = drain([{ name: "committed, checkpointed, leases released", run: miner.drain }], DRAIN_DEADLINE)
       return yield* Effect.onExit(Effect.never, () => end)

@@ -5,12 +5,14 @@
  * never exceeds the limit; a crash loses at most one chunk of each session and supplier.
  */
 import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
+import { ServiceFactors } from "../cache/ServiceFactors.ts"
 import { meterName } from "../meter/MeterCleanup.ts"
 import type { MeterUnit } from "../meter/MeterUnit.ts"
 import { consumptionLimit } from "../meter/RelayCost.ts"
 import { fillGauge } from "../observability/FillGauge.ts"
 import type { ChainUnavailable } from "../ports/Blocks.ts"
 import { MeterStore, MeterUnavailable } from "../ports/MeterStore.ts"
+import type { Decimal } from "../protocol/Decimal.ts"
 import { SessionId, SupplierAddress } from "../protocol/Identifiers.ts"
 import { EndedMeters } from "./EndedMeters.ts"
 import { type Allowance, allowanceFor, chunkRelays, isInUse, type Taking, wholeUnits } from "./MeterAllowance.ts"
@@ -72,6 +74,7 @@ export class RelayMeter extends Context.Service<
       const store = yield* MeterStore
       const directory = yield* SessionDirectory
       const { meter } = yield* RelayPolicyRef
+      const published = yield* Effect.serviceOption(ServiceFactors)
       const metrics = yield* relayMetrics
       const held = new Map<string, Allowance>()
       const takes = new Set<Taking>()
@@ -103,17 +106,23 @@ export class RelayMeter extends Context.Service<
         return allowance
       }
 
+      /** What the miners' leader has published for the service, else what this relayer's policy says. */
+      const factorOf = (service: string): Effect.Effect<Decimal | undefined> => {
+        const own = meter.factors.get(service) ?? meter.defaultFactor
+        return Option.match(published, {
+          onNone: () => Effect.succeed(own),
+          onSome: ({ factor }) =>
+            Effect.match(factor(service), { onFailure: () => own, onSuccess: Option.getOrElse(() => own) })
+        })
+      }
+
       /** The limit as the chain has it now; the one known before while the chain cannot be read. */
       const limitOf = (allowance: Allowance, facts: SessionFacts) =>
-        directory.share(facts).pipe(
-          Effect.map(
-            ({ stake, share }) =>
-              (allowance.limit = consumptionLimit(
-                stake,
-                share,
-                meter.factors.get(facts.header.serviceId) ?? meter.defaultFactor
-              ))
-          ),
+        Effect.zipWith(
+          directory.share(facts),
+          factorOf(facts.header.serviceId),
+          ({ stake, share }, factor) => (allowance.limit = consumptionLimit(stake, share, factor))
+        ).pipe(
           Effect.catch((unread) =>
             allowance.limit === undefined ? Effect.fail(unread) : Effect.succeed(allowance.limit)
           )

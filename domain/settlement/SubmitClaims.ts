@@ -7,6 +7,7 @@ import { MinerSettings } from "../mining/MinerSettings.ts"
 import type { SessionCopy } from "../mining/SessionCopy.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
 import type { Block } from "../ports/Blocks.ts"
+import { readFresh } from "../cache/FreshRead.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import { ChainTx } from "../ports/ChainTx.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
@@ -74,7 +75,7 @@ const claimMessage = (copy: SessionCopy, height: bigint) =>
     const prices = yield* sessionPrices(state.header)
     const verdict = planClaim(state.accepted, {
       ...prices,
-      proofParams: yield* ChainQuery.use((chain) => chain.proofParams),
+      proofParams: yield* readFresh(ChainQuery.use((chain) => chain.proofParams)),
       gasPrice: submission.gasPrice,
       claimGas: gas.claim,
       proofGas: gas.proof

@@ -9,6 +9,7 @@ import { MinerSettings } from "../mining/MinerSettings.ts"
 import type { SessionCopy } from "../mining/SessionCopy.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
 import { type Block, Blocks } from "../ports/Blocks.ts"
+import { readFresh } from "../cache/FreshRead.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
 import type { ProofParams } from "../protocol/ProofParams.ts"
@@ -47,7 +48,7 @@ export const requireProofs = Effect.fnUntraced(function* (group: SessionGroup, c
     )
     return
   }
-  const params = yield* ChainQuery.use((chain) => chain.proofParams)
+  const params = yield* readFresh(ChainQuery.use((chain) => chain.proofParams))
   yield* Effect.forEach(
     undecided,
     (copy) =>

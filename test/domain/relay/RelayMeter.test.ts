@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schema } from "effect"
+import { Effect, Fiber, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
 import * as MeterStoreMemory from "../../../adapters/memory/MeterStoreMemory.ts"
+import { ServiceFactors } from "../../../domain/cache/ServiceFactors.ts"
 import { ChainUnavailable } from "../../../domain/ports/Blocks.ts"
 import { MeterStore, MeterUnavailable } from "../../../domain/ports/MeterStore.ts"
+import { SharedCacheUnavailable } from "../../../domain/ports/SharedCache.ts"
+import type { Decimal } from "../../../domain/protocol/Decimal.ts"
 import { SessionId, SupplierAddress } from "../../../domain/protocol/Identifiers.ts"
 import { RelayMeter, type Reservation } from "../../../domain/relay/RelayMeter.ts"
 import { SessionDirectory, type SessionFacts } from "../../../domain/relay/SessionDirectory.ts"
@@ -436,6 +439,38 @@ describe("the meter", () => {
       }
       assert.strictEqual(granted, 30)
       assert.strictEqual(yield* consumed("s"), 3n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("keeps to the factor that the miners' leader publishes, and to the share while it cannot be read", () =>
+    Effect.gen(function* () {
+      let published: Effect.Effect<Option.Option<Decimal>, SharedCacheUnavailable> = Effect.succeed(
+        Option.some({ numerator: 5n, denominator: 100n })
+      )
+      const factors = Layer.mock(ServiceFactors, { factor: () => Effect.suspend(() => published) })
+      const chain = Layer.mock(SessionDirectory, {
+        peek: () => undefined,
+        share: () => Effect.succeed({ stake: 1_000n, share: 80n })
+      })
+      const meter = yield* Effect.provide(
+        RelayMeter,
+        RelayMeter.layer.pipe(
+          Layer.provide([MeterStoreMemory.layer, chain, factors]),
+          Layer.provide(MemoryStores.layer)
+        )
+      )
+      const servedOf = (session: string) =>
+        Effect.gen(function* () {
+          let served = 0
+          for (; served < 100 && (yield* meter.reserve(facts(session), SUPPLIER)) !== undefined; served++);
+          return served
+        })
+      // 5 % of a stake of 1 000 pays for 5 relays of 10, the share for 8.
+      assert.strictEqual(yield* servedOf("by factor"), 5)
+      published = Effect.fail(new SharedCacheUnavailable({ operation: "get", cause: new Error("away") }))
+      assert.strictEqual(yield* servedOf("unreadable"), 8)
+      published = Effect.succeed(Option.none())
+      assert.strictEqual(yield* servedOf("unpublished"), 8)
     }).pipe(Effect.scoped)
   )
 })
