@@ -68,6 +68,9 @@ interface Reader {
   isBegun: boolean
   /** Whether other consumers are to be looked at before the next read: some time has passed, or one holds something. */
   areOthersDue: boolean
+  /** Begins and ends of reads so far, and how many there had been when nothing was pending: nothing can come again since. */
+  reads: number
+  emptyAfter: number
 }
 
 /** Deliveries of suppliers whose leases are held. */
@@ -124,7 +127,9 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
       sources,
       keys: sources.map(({ key }) => key),
       isBegun: false,
-      areOthersDue: false
+      areOthersDue: false,
+      reads: 0,
+      emptyAfter: -1
     }
     readers.set(nonce, reader)
     return reader
@@ -291,6 +296,16 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
     return taken
   })
 
+  /** Counts a read as it begins and again as it ends, so that one under way is seen. */
+  const counted = <A, E>(reader: Reader, read: Effect.Effect<A, E>) =>
+    Effect.suspend(() => {
+      reader.reads++
+      return Effect.ensuring(
+        read,
+        Effect.sync(() => void reader.reads++)
+      )
+    })
+
   /** A reader whose lease is lost is forgotten: its supplier may never be held here again. */
   const forgetting = <A>(lease: Lease, call: Effect.Effect<A, LeaseLost | StoreUnavailable>) =>
     Effect.tapError(call, (error) =>
@@ -312,7 +327,7 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
       const isQuiet =
         !reader.areOthersDue && reader.sources.every((of) => of.again === undefined && arrivals.isQuiet(of.key))
       if (mustRead || !isQuiet) {
-        const taken = yield* Semaphore.withPermit(reader.lock)(take(lease, reader, max))
+        const taken = yield* Semaphore.withPermit(reader.lock)(counted(reader, take(lease, reader, max)))
         if (taken.length > 0) return taken
       }
       const left = deadline - (yield* monotonicMillis)
@@ -326,8 +341,10 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
   })
 
   const redeliver = Effect.fnUntraced(function* (lease: Lease) {
-    yield* checkFence(lease)
     const reader = readers.get(lease.nonce)
+    // Asked of each idle supplier every few seconds.
+    if (reader !== undefined && reader.emptyAfter === reader.reads) return yield* checkSoon(lease)
+    yield* checkFence(lease)
     if (reader?.isBegun !== true) return
     yield* Semaphore.withPermit(reader.lock)(
       Effect.gen(function* () {
@@ -356,16 +373,25 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
   /** Busy readers look at other consumers with their next read; for quiet ones it is done here, for many at once. */
   const sweep = Effect.gen(function* () {
     yield* Effect.sleep(OTHERS_EVERY)
-    const quiet: Array<{ readonly nonce: string; readonly reader: Reader; readonly key: string }> = []
+    const quiet: Array<{
+      readonly nonce: string
+      readonly reader: Reader
+      readonly key: string
+      readonly reads: number
+    }> = []
     for (const [nonce, reader] of readers) {
       if (!reader.keys.every(arrivals.isQuiet)) reader.areOthersDue = true
-      else for (const key of reader.keys) quiet.push({ nonce, reader, key })
+      else for (const key of reader.keys) quiet.push({ nonce, reader, key, reads: reader.reads })
     }
     for (let from = 0; from < quiet.length; from += SWEEP_CHUNK) {
       const asked = quiet.slice(from, from + SWEEP_CHUNK)
       const summaries = yield* summariesOf(asked.map(({ key }) => key))
-      for (const [index, { nonce, reader, key }] of asked.entries()) {
-        const holders = itemsOf(itemsOf(summaries[index])[3])
+      for (const [index, { nonce, reader, key, reads }] of asked.entries()) {
+        const summary = itemsOf(summaries[index])
+        const holders = itemsOf(summary[3])
+        const isEmpty = summary.length > 0 && integerOf(summary[0]) === 0 && reader.sources.length === 1
+        // An odd number of begins and ends: a read is under way.
+        if (isEmpty && reads % 2 === 0 && reader.sources[0]?.ahead === undefined) reader.emptyAfter = reads
         if (holders.every((holder) => textOf(itemsOf(holder)[0]) === nonce)) continue
         reader.areOthersDue = true
         arrivals.wake(key)

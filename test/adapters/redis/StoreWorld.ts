@@ -12,43 +12,44 @@ import { encodeMinedRelay } from "../../../domain/relay/MinedRelay.ts"
 import { formatTraceparent } from "../../../domain/tracing/Traceparent.ts"
 import { StoreInspector, type StorePorts } from "../../contract/SupplierStoreWorld.ts"
 
-/** Life of the leases of these tests. */
-const TTL = Duration.seconds(3)
+/** Life of leases whose end a test waits for. */
+const SHORT_LIFE = Duration.seconds(4)
 
-const leases = Layer.effect(
-  Leases,
-  Effect.gen(function* () {
-    const { commands, names } = yield* RedisConnections.RedisConnections
-    const away = (operation: LeasesUnavailable["operation"]) => (cause: unknown) =>
-      new LeasesUnavailable({ operation, cause })
-    const held = (supplier: string) => commands.call("get", names.fence(supplier))
-    return Leases.of({
-      ttl: TTL,
-      acquire: (supplier, owner) =>
-        Effect.gen(function* () {
-          const nonce = randomBytes(16).toString("hex")
-          const set = yield* commands.call("set", names.fence(supplier), nonce, "PX", Duration.toMillis(TTL), "NX")
-          return set === "OK" ? Option.some({ supplier, nonce, owner, epoch: 1 }) : Option.none()
-        }).pipe(Effect.mapError(away("acquire"))),
-      renew: (lease) =>
-        Effect.gen(function* () {
-          if ((yield* Effect.mapError(held(lease.supplier), away("renew"))) !== lease.nonce) {
-            return yield* new LeaseLost({ supplier: lease.supplier, owner: lease.owner })
-          }
-          const renewal = commands.call("pexpire", names.fence(lease.supplier), Duration.toMillis(TTL))
-          yield* Effect.mapError(renewal, away("renew"))
-        }),
-      release: (lease) =>
-        Effect.gen(function* () {
-          if ((yield* held(lease.supplier)) !== lease.nonce) return
-          yield* commands.call("del", names.fence(lease.supplier))
-        }).pipe(Effect.mapError(away("release"))),
-      announce: () => Effect.void,
-      withdraw: () => Effect.void,
-      replicas: Effect.succeed([])
+const leases = (ttl: Duration.Duration) =>
+  Layer.effect(
+    Leases,
+    Effect.gen(function* () {
+      const { commands, names } = yield* RedisConnections.RedisConnections
+      const away = (operation: LeasesUnavailable["operation"]) => (cause: unknown) =>
+        new LeasesUnavailable({ operation, cause })
+      const held = (supplier: string) => commands.call("get", names.fence(supplier))
+      return Leases.of({
+        ttl,
+        acquire: (supplier, owner) =>
+          Effect.gen(function* () {
+            const nonce = randomBytes(16).toString("hex")
+            const set = yield* commands.call("set", names.fence(supplier), nonce, "PX", Duration.toMillis(ttl), "NX")
+            return set === "OK" ? Option.some({ supplier, nonce, owner, epoch: 1 }) : Option.none()
+          }).pipe(Effect.mapError(away("acquire"))),
+        renew: (lease) =>
+          Effect.gen(function* () {
+            if ((yield* Effect.mapError(held(lease.supplier), away("renew"))) !== lease.nonce) {
+              return yield* new LeaseLost({ supplier: lease.supplier, owner: lease.owner })
+            }
+            const renewal = commands.call("pexpire", names.fence(lease.supplier), Duration.toMillis(ttl))
+            yield* Effect.mapError(renewal, away("renew"))
+          }),
+        release: (lease) =>
+          Effect.gen(function* () {
+            if ((yield* held(lease.supplier)) !== lease.nonce) return
+            yield* commands.call("del", names.fence(lease.supplier))
+          }).pipe(Effect.mapError(away("release"))),
+        announce: () => Effect.void,
+        withdraw: () => Effect.void,
+        replicas: Effect.succeed([])
+      })
     })
-  })
-)
+  )
 
 const log = Layer.effect(
   RelayLog,
@@ -109,12 +110,12 @@ const inspector = Layer.effect(
 )
 
 /** Everything over these settings; connections are shared and can be used by the test. */
-export const storeLayer = (settings: RedisSettings) => {
+export const storeLayer = (settings: RedisSettings, leaseLife = SHORT_LIFE) => {
   const portLog =
     settings.address._tag === "Cluster"
       ? Layer.effect(RelayLog, Effect.map(RelayLog, doubled)).pipe(Layer.provide(log))
       : log
-  return Layer.mergeAll(SupplierStoreRedis.layer, leases, portLog, inspector).pipe(
+  return Layer.mergeAll(SupplierStoreRedis.layer, leases(leaseLife), portLog, inspector).pipe(
     Layer.provideMerge(StreamLosses.layer),
     Layer.provideMerge(RedisConnections.layer(settings))
   )

@@ -34,7 +34,7 @@ onEveryStandalone("SupplierStoreRedis, losses", (redis) => {
           yield* commit(lease, { session: second })
           yield* Leases.use((leases) => leases.release(lease))
           yield* body(proxy)
-        }).pipe(Effect.provide(storeLayer(settings)), withoutLogs)
+        }).pipe(Effect.provide(storeLayer(settings, LEASE_LIFE)), withoutLogs)
       })
     )
 
@@ -175,14 +175,15 @@ onEveryStandalone("SupplierStoreRedis, losses", (redis) => {
           { discard: true }
         )
         const killer = Effect.gen(function* () {
-          while (!(yield* Ref.get(isOver))) {
+          for (let kill = 0; kill < KILLS && !(yield* Ref.get(isOver)); kill++) {
             yield* Effect.sleep("170 millis")
             yield* server.signal("SIGKILL")
             yield* Effect.orDie(server.start)
           }
         })
+        const lease = yield* acquire()
         const killing = yield* Effect.forkChild(killer)
-        const mining = yield* Effect.forkChild(mine(isOver))
+        const mining = yield* Effect.forkChild(mine(lease, isOver))
         yield* writer
         yield* Ref.set(isOver, true)
         yield* Fiber.join(killing)
@@ -195,7 +196,7 @@ onEveryStandalone("SupplierStoreRedis, losses", (redis) => {
         const { commands, names } = yield* RedisConnections
         assert.strictEqual(yield* commands.call("xlen", names.relays(alice)), 0)
         assert.lengthOf(yield* (yield* SupplierStore).readLeaves(alice, first), RELAYS)
-      }).pipe(Effect.provide(storeLayer(settings)), withoutLogs)
+      }).pipe(Effect.provide(storeLayer(settings, LEASE_LIFE)), withoutLogs)
     })
   )
 })
@@ -203,17 +204,17 @@ onEveryStandalone("SupplierStoreRedis, losses", (redis) => {
 /** Connections that come and go are what these tests are about. */
 const withoutLogs = Effect.provideService(References.MinimumLogLevel, "None")
 
-const RELAYS = 600
+const RELAYS = 300
+/** Times that the server is killed meanwhile, at most. */
+const KILLS = 10
+/** No lease ends by itself here. */
+const LEASE_LIFE = Duration.minutes(5)
 
 /** Folds what is delivered, as the miner does: what is a leaf already is only acknowledged. Ends when all is settled. */
-const mine = Effect.fnUntraced(function* (isOver: Ref.Ref<boolean>) {
+const mine = Effect.fnUntraced(function* (held: Lease, isOver: Ref.Ref<boolean>) {
   const store = yield* SupplierStore
-  let lease: Lease | undefined
   for (;;) {
-    const held: Lease = lease ?? (yield* eventuallySucceeds(acquire()))
-    lease = held
     const step = Effect.gen(function* () {
-      yield* Leases.use((leases) => leases.renew(held))
       const stored = Option.getOrUndefined(yield* store.load(alice, first))
       const known = new Set(hexes(stored?.tail ?? []))
       const taken = yield* store.deliveries(held, 50, Duration.millis(20))
@@ -248,8 +249,8 @@ const mine = Effect.fnUntraced(function* (isOver: Ref.Ref<boolean>) {
       if (exit.value && (yield* Ref.get(isOver))) return
       continue
     }
-    if (String(exit.cause).includes("LeaseLost")) lease = undefined
-    else yield* Effect.ignore(store.redeliver(held))
+    assert.notInclude(String(exit.cause), "LeaseLost")
+    yield* Effect.ignore(store.redeliver(held))
     yield* Effect.sleep("10 millis")
   }
 })
