@@ -1,133 +1,240 @@
-/** A supplier given back to Go's miners: their records, roots and stream, or a refusal that says what is under way. */
+/** A supplier goes back to Go miners: what they find in Redis, and what keeps it with us. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
-import { releaseForRollback } from "../../../adapters/redis/GoRollback.ts"
-import { RedisConnections } from "../../../adapters/redis/RedisConnections.ts"
+import { bytesToHex } from "@noble/curves/utils.js"
+import { Duration, Effect, Layer, Option, Redacted, Result } from "effect"
+import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
+import { nodeSha256 } from "../../../adapters/crypto/NodeSha256.ts"
+import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory.ts"
+import * as BroadcastRedis from "../../../adapters/redis/BroadcastRedis.ts"
+import * as GoProjectionsRedis from "../../../adapters/redis/GoProjections.ts"
+import * as LeasesRedis from "../../../adapters/redis/LeasesRedis.ts"
+import * as RedisConnections from "../../../adapters/redis/RedisConnections.ts"
+import * as RelayLogRedis from "../../../adapters/redis/RelayLogRedis.ts"
+import * as SharedCacheRedis from "../../../adapters/redis/SharedCacheRedis.ts"
+import { bytesOf, fieldsOf, itemsOf, textOf } from "../../../adapters/redis/StoreReplies.ts"
+import { StreamLosses } from "../../../adapters/redis/StreamLosses.ts"
+import * as SupplierStoreRedis from "../../../adapters/redis/SupplierStoreRedis.ts"
+import { SupplierStates } from "../../../domain/cache/SupplierStates.ts"
+import { GoProjections } from "../../../domain/ports/GoProjections.ts"
+import { Blocks } from "../../../domain/ports/Blocks.ts"
+import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
+import { ChainTx } from "../../../domain/ports/ChainTx.ts"
+import { Leases } from "../../../domain/ports/Leases.ts"
+import { RelayLog } from "../../../domain/ports/RelayLog.ts"
 import { SupplierStore } from "../../../domain/ports/SupplierStore.ts"
+import { SessionId } from "../../../domain/protocol/Identifiers.ts"
 import type { SessionEvent } from "../../../domain/session/SessionEvent.ts"
-import { aLeaf, alice, aSeal, aTally, first, second } from "../../contract/StoreFixtures.ts"
-import { acquire, append, commit, handOver, load, takeNow } from "../../contract/SupplierStoreWorld.ts"
+import { Trie } from "../../../domain/smst/Trie.ts"
+import { releaseForRollback } from "../../../domain/supplier/ReleaseForRollback.ts"
+import { aRelay } from "../../contract/StoreFixtures.ts"
+import { makeWorld, SUPPLIER, supplier } from "../../domain/cache/CacheWorld.ts"
 import { onEveryStandalone } from "../../support/EveryRedis.ts"
-import { storeLayer } from "./StoreWorld.ts"
 
-type Ports = Layer.Success<ReturnType<typeof storeLayer>>
+const OPEN = SessionId.make("aa".repeat(32))
+const SEALED = SessionId.make("cc".repeat(32))
 
-const command = (name: string, ...args: ReadonlyArray<string | number>) =>
-  RedisConnections.use(({ commands }) => commands.call(name, ...args))
+/** Leaves of a trie of so many relays, and the trie. */
+const trieOf = (relays: number) => {
+  const trie = Trie.empty(nodeSha256)
+  const paths = Array.from({ length: relays }, (_, n) => {
+    const { relayBytes } = aRelay(n)
+    const key = nodeSha256(relayBytes)
+    return { key, path: nodeSha256(key), value: relayBytes, weight: 7n }
+  })
+  const leaves = Result.getOrThrow(trie.insertBatch(paths)).writes
+  return { leaves, root: trie.root(), count: BigInt(relays), sum: 7n * BigInt(relays), paths }
+}
 
-const opened = (sessionId: string): SessionEvent => ({
+const opened = (session: string): SessionEvent => ({
   _tag: "SessionOpened",
-  supplier: alice,
+  supplier: SUPPLIER,
   application: "pokt1application",
   service: "anvil",
-  sessionId,
-  startHeight: 31n,
-  endHeight: 40n,
+  sessionId: session,
+  startHeight: 101n,
+  endHeight: 110n,
   computeUnitsPerRelay: 7n
 })
 
-onEveryStandalone("Rollback to Go", (redis) => {
-  const test = <E>(name: string, body: () => Effect.Effect<void, E, Ports>) =>
-    it.live(name, () =>
-      Effect.provide(
-        Effect.suspend(body),
-        Layer.suspend(() => storeLayer(redis.settings()))
+onEveryStandalone("Release for Go miners", (redis) => {
+  const world = Layer.unwrap(
+    Effect.map(makeWorld, (chain) =>
+      Layer.mergeAll(
+        SupplierStates.layer,
+        SupplierStoreRedis.layer,
+        LeasesRedis.layer,
+        GoProjectionsRedis.layerWith(Duration.hours(2)),
+        RelayLogRedis.layerWith(RelayLogRedis.defaultSettings)
+      ).pipe(
+        Layer.provideMerge(
+          Layer.mergeAll(
+            SharedCacheRedis.layer,
+            BroadcastRedis.layer,
+            StreamLosses.layer,
+            Layer.succeed(ChainQuery, chain.query),
+            Layer.succeed(Blocks, chain.blocks),
+            Layer.mock(ChainTx, { chainId: "pocket" }),
+            SupplierKeysMemory.layer([Redacted.make(supplier.privateKey)])
+          )
+        ),
+        Layer.provideMerge(Layer.merge(RedisConnections.layer(redis.settings()), EntropyNode.layer))
       )
     )
+  )
+  const test = <E>(title: string, body: Effect.Effect<void, E, Layer.Success<typeof world>>) =>
+    it.live(title, () => Effect.scoped(Effect.provide(body, Layer.fresh(world))))
+  const command = (name: string, ...args: ReadonlyArray<string>) =>
+    RedisConnections.RedisConnections.use(({ commands }) => commands.call(name, ...args))
+  const bytesAt = (key: string) =>
+    Effect.map(
+      RedisConnections.RedisConnections.use(({ commands }) => commands.callBytes("get", key)),
+      (reply) => bytesOf(reply)
+    )
 
-  test("writes records, indexes, roots and stats, and lets the group read from the beginning", () =>
+  test(
+    "leaves a trie that Go finds whole, its record and indexes, and the state",
     Effect.gen(function* () {
-      const { names } = yield* RedisConnections
-      const lease = yield* acquire()
-      const ids = yield* append(0, 3)
-      yield* takeNow(lease)
-      const checkpoint = (count: number) => Option.some({ liveRoot: aTally(count).root, tailCovered: count })
-      yield* commit(lease, {
-        leaves: [aLeaf(1)],
-        ...aTally(1),
-        events: [opened(first)],
-        checkpoint: checkpoint(1),
-        acknowledged: [ids[0]!]
-      })
-      yield* commit(lease, {
-        session: second,
-        leaves: [aLeaf(1), aLeaf(2)],
-        ...aTally(2),
-        events: [
-          opened(second),
-          aSeal(2),
-          { _tag: "ClaimSubmitted", txHash: "AB", height: 46n },
-          { _tag: "ClaimIncluded", height: 47n, claimedUpokt: 1n }
-        ],
-        checkpoint: checkpoint(2)
-      })
-      yield* command("sadd", names.sessionsByState(alice, "claiming"), second)
-      assert.deepStrictEqual(yield* releaseForRollback(lease), [first, second])
-
-      const index = (yield* command("smembers", names.sessionIndex(alice))) as ReadonlyArray<string>
-      assert.sameMembers([...index], [first, second])
-      assert.deepStrictEqual(yield* command("smembers", names.sessionsByState(alice, "active")), [first])
-      assert.deepStrictEqual(yield* command("smembers", names.sessionsByState(alice, "claimed")), [second])
-      assert.deepStrictEqual(yield* command("smembers", names.sessionsByState(alice, "claiming")), [])
-      const field = (session: string, name: string) => command("hget", names.session(alice, session), name)
-      assert.deepStrictEqual(
-        [yield* field(first, "state"), yield* field(first, "relay_count"), yield* field(first, "claimed_root_hash")],
-        ["active", "1", null]
-      )
-      assert.deepStrictEqual(
-        [
-          yield* field(second, "state"),
-          yield* field(second, "total_compute_units"),
-          yield* field(second, "claim_tx_hash"),
-          yield* command("strlen", names.trie(alice, second, "root")),
-          yield* command("get", names.trie(alice, second, "stats")),
-          yield* command("exists", names.trie(alice, first, "root"))
-        ],
-        ["claimed", "14", "AB", 48, "2:14", 0]
-      )
-      assert.match(String(yield* field(first, "created_at")), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
-
-      // Go reads as a consumer of its own, and finds what is not settled.
-      const read = yield* command("xreadgroup", "GROUP", names.group, "miner-go-1", "STREAMS", names.stream(alice), ">")
-      const entries = (read as ReadonlyArray<readonly [string, ReadonlyArray<readonly [string]>]>)[0]?.[1] ?? []
-      assert.deepStrictEqual(
-        entries.map(([id]) => id),
-        ids.slice(1)
-      )
-
-      // Should the supplier come back, its sessions are adopted from what Go has.
       const store = yield* SupplierStore
-      yield* handOver(lease)
-      assert.deepStrictEqual(yield* store.sessions(alice), [first, second])
-      const back = yield* load(second)
-      assert.deepStrictEqual(
-        [back.version, back.events.map(({ _tag }) => _tag)],
-        [1, ["SessionOpened", "SessionSealed"]]
+      const leases = yield* Leases
+      const { names } = yield* RedisConnections.RedisConnections
+      const { leaves, root, count, sum, paths } = trieOf(40)
+      const lease = Option.getOrThrow(yield* leases.acquire(SUPPLIER, "miner-0"))
+      yield* store.commit(lease, {
+        session: OPEN,
+        expectedVersion: 0,
+        leaves,
+        root,
+        count,
+        sum,
+        events: [opened(OPEN)],
+        checkpoint: Option.none(),
+        acknowledged: []
+      })
+      yield* leases.release(lease)
+      yield* command("set", names.trie(SUPPLIER, OPEN, "root"), "left by somebody")
+      const rolled = yield* releaseForRollback(SUPPLIER, Duration.seconds(20))
+      assert.deepStrictEqual(rolled, { supplier: SUPPLIER, active: [OPEN], claimed: [] })
+
+      const record = fieldsOf(
+        yield* RedisConnections.RedisConnections.use(({ commands }) =>
+          commands.callBytes("hgetall", `${names.base}:miner:sessions:${SUPPLIER}:${OPEN}`)
+        )
       )
-      for (const key of ["nodes", "live_root"] as const) {
-        assert.strictEqual(yield* command("ttl", names.trie(alice, first, key)), -1)
+      const texts = Object.fromEntries([...record].map(([name, value]) => [name, textOf(value)]))
+      assert.deepInclude(texts, {
+        session_id: OPEN,
+        supplier_operator_address: SUPPLIER,
+        service_id: "anvil",
+        application_address: "pokt1application",
+        session_start_height: "101",
+        session_end_height: "110",
+        state: "active",
+        relay_count: "40",
+        total_compute_units: "280"
+      })
+      assert.notProperty(texts, "claimed_root_hash")
+      assert.match(texts["last_updated_at"] ?? "", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)
+      assert.isAbove(Number(yield* command("ttl", `${names.base}:miner:sessions:${SUPPLIER}:${OPEN}`)), 7_000)
+      const index = `${names.base}:miner:sessions:${SUPPLIER}`
+      assert.deepStrictEqual(yield* command("smembers", `${index}:index`), [OPEN])
+      assert.deepStrictEqual(yield* command("smembers", `${index}:state:active`), [OPEN])
+      const smst = `${names.base}:smst:${SUPPLIER}:${OPEN}`
+      assert.strictEqual(yield* command("exists", `${smst}:root`, `${smst}:stats`), 0)
+
+      // As Go opens it: from the live root, node by node.
+      const live = yield* bytesAt(`${smst}:live_root`)
+      assert.strictEqual(bytesToHex(live ?? new Uint8Array()), bytesToHex(root))
+      const trie = Trie.open(root, nodeSha256)
+      for (;;) {
+        const digests = trie.unresolved(paths.map(({ path }) => path))
+        if (digests.length === 0) break
+        const nodes = yield* store.readNodes(SUPPLIER, OPEN, digests)
+        for (const [n, digest] of digests.entries()) {
+          assert.isTrue(Result.isSuccess(trie.resolve(digest, nodes[n] ?? new Uint8Array())))
+        }
       }
-    }))
 
-  test("is refused while a session waits for its claim, or has leaves that no checkpoint covers", () =>
+      assert.strictEqual(yield* command("exists", names.fence(SUPPLIER), names.claim(SUPPLIER)), 0)
+      assert.include(String(yield* command("get", `${names.base}:supplier:${SUPPLIER}`)), '"status":"active"')
+    })
+  )
+
+  test(
+    "lets Go's group read again what a miner of ours took and did not settle, and nothing twice that it settled",
     Effect.gen(function* () {
-      const { names } = yield* RedisConnections
       const store = yield* SupplierStore
-      const lease = yield* acquire()
-      yield* commit(lease, { leaves: [aLeaf(1)], ...aTally(1), events: [opened(first)] })
-      assert.deepInclude(yield* Effect.flip(releaseForRollback(lease)), {
-        _tag: "RollbackRefused",
-        reason: "not_checkpointed"
+      const leases = yield* Leases
+      const projections = yield* GoProjections
+      const { names } = yield* RedisConnections.RedisConnections
+      const lease = Option.getOrThrow(yield* leases.acquire(SUPPLIER, "miner-0"))
+      // Before anything was ever relayed there is nothing to rewind.
+      yield* projections.rewind(lease)
+      for (let n = 0; n < 3; n++) {
+        yield* RelayLog.use((log) =>
+          log.append({ relay: aRelay(n, { supplierOperatorAddress: SUPPLIER }), trace: Option.none() })
+        )
+      }
+      const taken = yield* store.deliveries(lease, 10, Duration.seconds(5))
+      yield* store.setAside(lease, taken.slice(0, 1), "settled")
+      yield* projections.rewind(lease)
+      const read = itemsOf(
+        yield* command(
+          ...([
+            "xreadgroup",
+            "group",
+            names.group,
+            "go-1",
+            "count",
+            "10",
+            "streams",
+            names.stream(SUPPLIER),
+            ">"
+          ] as const)
+        )
+      )
+      const ids = itemsOf(itemsOf(read[0])[1]).map((entry) => textOf(itemsOf(entry)[0]))
+      assert.deepStrictEqual(
+        ids,
+        taken.slice(1).map(({ id }) => id)
+      )
+      yield* leases.release(lease)
+      assert.strictEqual((yield* Effect.flip(projections.rewind(lease)))._tag, "LeaseLost")
+    })
+  )
+
+  test(
+    "is refused while a miner of ours is alive, while one holds the supplier, and while a claim is due",
+    Effect.gen(function* () {
+      const store = yield* SupplierStore
+      const leases = yield* Leases
+      const refusal = Effect.map(Effect.flip(releaseForRollback(SUPPLIER, Duration.seconds(3))), (error) =>
+        error._tag === "RollbackRefused" ? error.reason : error._tag
+      )
+      yield* leases.announce("miner-2")
+      assert.strictEqual(yield* refusal, "replicas")
+      yield* leases.withdraw("miner-2")
+      const lease = Option.getOrThrow(yield* leases.acquire(SUPPLIER, "miner-0"))
+      assert.strictEqual(yield* refusal, "owned")
+      const { leaves, root, count, sum } = trieOf(3)
+      yield* store.commit(lease, {
+        session: SEALED,
+        expectedVersion: 0,
+        leaves,
+        root,
+        count,
+        sum,
+        events: [
+          opened(SEALED),
+          { _tag: "RelaysAccepted", root, count, sum },
+          { _tag: "SessionSealed", root, count, sum, height: 112n }
+        ],
+        checkpoint: Option.none(),
+        acknowledged: []
       })
-      const checkpoint = Option.some({ liveRoot: aTally(1).root, tailCovered: 1 })
-      yield* commit(lease, { expectedVersion: 1, ...aTally(1), events: [aSeal(1)], checkpoint })
-      assert.deepInclude(yield* Effect.flip(releaseForRollback(lease)), {
-        reason: "claim_under_way",
-        sessions: [first]
-      })
-      assert.strictEqual(yield* command("exists", names.session(alice, first)), 0)
-      yield* store.forget(lease, first)
-      yield* handOver(lease)
-      assert.strictEqual((yield* Effect.flip(releaseForRollback(lease)))._tag, "LeaseLost")
-    }))
+      yield* leases.release(lease)
+      assert.strictEqual(yield* refusal, "unfinished")
+      // It is ours to finish: free for a miner of ours.
+      assert.isTrue(Option.isSome(yield* leases.acquire(SUPPLIER, "miner-0")))
+    })
+  )
 })
