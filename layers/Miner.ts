@@ -7,7 +7,6 @@ import { nodeSha256 } from "../adapters/crypto/NodeSha256.ts"
 import { startProbes } from "../adapters/http/ProbeServer.ts"
 import * as BroadcastRedis from "../adapters/redis/BroadcastRedis.ts"
 import * as ForeignMiners from "../adapters/redis/ForeignMiners.ts"
-import * as GoSessions from "../adapters/redis/GoSessions.ts"
 import * as LeadershipRedis from "../adapters/redis/LeadershipRedis.ts"
 import * as LeasesRedis from "../adapters/redis/LeasesRedis.ts"
 import type { RedisHealth } from "../adapters/redis/RedisHealth.ts"
@@ -76,7 +75,6 @@ const layerProcess = <E, R>(config: MinerConfig, chain: Layer.Layer<Blocks | Cha
     LeasesRedis.layerWith(fleetTimesOf(config).leaseTtl),
     LeadershipRedis.layerWith(config.leaderElection.ttl),
     ForeignMiners.layer,
-    GoSessions.layer,
     Keys.layer(config.keys, config.hotReload)
   ).pipe(
     Layer.provideMerge(CachedChainQuery.layer({ blockTime: config.blockTime })),

@@ -2,7 +2,8 @@
  * Gives a supplier back to Go's miners: what they need to go on is written into their own keys, and the group reads the
  * stream again from its beginning, where only unsettled entries are left. On one server and with sentinels.
  */
-import { DateTime, Effect, Schema } from "effect"
+import { DateTime, Effect, Layer } from "effect"
+import { GoRollback, RollbackRefused } from "../../domain/ports/GoRollback.ts"
 import type { Lease, LeaseLost } from "../../domain/ports/Leases.ts"
 import { type StoredSession, type StoreUnavailable, SupplierStore } from "../../domain/ports/SupplierStore.ts"
 import type { SessionId } from "../../domain/protocol/Identifiers.ts"
@@ -12,21 +13,6 @@ import { FENCE, TYPES } from "./CommitScript.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import { makeScript } from "./RedisScript.ts"
 import { runFenced, unavailable } from "./StoreReplies.ts"
-
-/** Sessions that Go would not finish: it never takes up a claim or a checkpoint that is under way elsewhere. */
-export class RollbackRefused extends Schema.TaggedError<RollbackRefused>()("RollbackRefused", {
-  supplier: Schema.String,
-  sessions: Schema.Array(Schema.String),
-  reason: Schema.Literals(["cluster", "not_checkpointed", "claim_under_way"])
-}) {
-  override get message(): string {
-    return this.reason === "cluster"
-      ? `supplier ${this.supplier} cannot go back: Go's miners do not run on a Redis Cluster`
-      : this.reason === "not_checkpointed"
-        ? `supplier ${this.supplier} cannot go back yet: drain it first, ${this.sessions.length} sessions are not checkpointed`
-        : `supplier ${this.supplier} cannot go back yet: ${this.sessions.length} sealed sessions wait for their claim; try again when it is on chain`
-  }
-}
 
 /**
  * Writes one session's record, indexes and roots, and removes our record, so that the session is adopted again should it
@@ -206,3 +192,11 @@ const GO_STATES = [
   "proof_window_closed",
   "proof_tx_error"
 ]
+
+/** Over these connections and this store. */
+export const layer: Layer.Layer<GoRollback, never, SupplierStore | RedisConnections> = Layer.effect(
+  GoRollback,
+  Effect.map(Effect.context<SupplierStore | RedisConnections>(), (context) => ({
+    project: (lease: Lease) => Effect.provideContext(releaseForRollback(lease), context)
+  }))
+)

@@ -1,6 +1,6 @@
 /**
- * A miner among others: it shares suppliers with the replicas of its namespace, stays away from Go miners, goes
- * on with what they left, keeps the states and the list of its suppliers, and does the leader's work while it leads.
+ * A miner among others: it shares suppliers with the replicas of its namespace, stays away from Go miners, keeps the
+ * states and the list of its suppliers, and does the leader's work while it leads.
  */
 import { type Duration, Effect, Option, type Scope } from "effect"
 import type { ChainCaches } from "../cache/ChainCaches.ts"
@@ -8,11 +8,9 @@ import type { FactorSettings } from "../cache/ServiceFactors.ts"
 import type { SupplierStates } from "../cache/SupplierStates.ts"
 import { Blocks } from "../ports/Blocks.ts"
 import type { ForeignMiners } from "../ports/ForeignMiners.ts"
-import type { GoSessions } from "../ports/GoSessions.ts"
 import type { Leadership } from "../ports/Leadership.ts"
 import type { SharedCache } from "../ports/SharedCache.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
-import { adoptGoSessions } from "../supplier/AdoptGoSessions.ts"
 import { makeForeignWatch } from "../supplier/ForeignWatch.ts"
 import { startLeaderElection } from "../supplier/LeaderElection.ts"
 import { leaderWork } from "../supplier/LeaderWork.ts"
@@ -22,14 +20,7 @@ import type { Miner, MinerPorts } from "./Miner.ts"
 import { type MinerStatus, reasonsNotReady } from "./MinerStatus.ts"
 
 /** What a miner needs to live among others. */
-export type FleetMinerPorts =
-  | MinerPorts
-  | ChainCaches
-  | ForeignMiners
-  | GoSessions
-  | Leadership
-  | SharedCache
-  | SupplierStates
+export type FleetMinerPorts = MinerPorts | ChainCaches | ForeignMiners | Leadership | SharedCache | SupplierStates
 
 /** What the operator decides, beside `MinerSettings`. */
 export interface FleetMinerSettings {
@@ -65,12 +56,7 @@ export const startFleetMiner = Effect.fnUntraced(function* (
     { replica: settings.leaderId, heartbeat: settings.heartbeat },
     leaderWork(settings.factors)
   )
-  const context = yield* Effect.context<MinerPorts | GoSessions>()
-  const fleet = yield* startSupplierFleet({
-    ...stakes,
-    mayTake: foreign.mayTake,
-    prepare: (lease) => Effect.provideContext(adoptGoSessions(lease), context)
-  })
+  const fleet = yield* startSupplierFleet({ ...stakes, mayTake: foreign.mayTake })
   const reconcile = Effect.gen(function* () {
     const isOther = yield* stakes.reconcile(yield* keys.held, yield* fleet.suppliers)
     if (isOther) yield* fleet.look

@@ -1,8 +1,6 @@
 /** What a fleet asks before it takes suppliers, and whom it tells what became of them. */
 import { Effect } from "effect"
-import type { ChainUnavailable } from "../ports/Blocks.ts"
-import type { Lease, LeaseLost } from "../ports/Leases.ts"
-import type { StoreUnavailable } from "../ports/SupplierStore.ts"
+import type { Lease } from "../ports/Leases.ts"
 import type { SupplierAddress } from "../protocol/Identifiers.ts"
 
 /**
@@ -11,14 +9,12 @@ import type { SupplierAddress } from "../protocol/Identifiers.ts"
  */
 export type LeaveReason = "rebalance" | "key_removal" | "not_staked" | "shutdown"
 
-/** Only `prepare` fails; the fleet waits for it, for `mined` and for `mayTake`. */
+/** Nothing here fails; the fleet waits for `mined` and `mayTake` only. */
 export interface FleetPolicy {
   /** Those of `held` that are to be mined. What is left out is not taken, and handed over if it is owned. */
   readonly mined: (held: ReadonlyArray<SupplierAddress>) => Effect.Effect<ReadonlyArray<SupplierAddress>>
   /** Whether suppliers may be taken now. What is owned stays either way. */
   readonly mayTake: Effect.Effect<boolean>
-  /** Done under a new lease before its sessions are loaded. A failure gives the supplier up, so that it starts afresh. */
-  readonly prepare: (lease: Lease) => Effect.Effect<void, LeaseLost | StoreUnavailable | ChainUnavailable>
   /** The supplier is ours from here on. Interrupted when it is not any more. */
   readonly taken: (lease: Lease) => Effect.Effect<void>
   /** The supplier is being handed over. Interrupted before the lease is given up. */
@@ -31,7 +27,6 @@ export interface FleetPolicy {
 export const everySupplier: FleetPolicy = {
   mined: Effect.succeed,
   mayTake: Effect.succeed(true),
-  prepare: () => Effect.void,
   taken: () => Effect.void,
   leaving: () => Effect.void,
   left: () => Effect.void

@@ -50,7 +50,7 @@ const onChain: Readonly<Record<Standing, string>> = {
 }
 
 /** The part of the fleet's policy that concerns stakes, and the regular look. */
-export interface StakeWatch extends Omit<FleetPolicy, "mayTake" | "prepare"> {
+export interface StakeWatch extends Omit<FleetPolicy, "mayTake"> {
   /** Looks at all suppliers whose keys are held; true if another one is to be mined, or one no more. Never fails. */
   readonly reconcile: (
     held: ReadonlyArray<SupplierAddress>,

@@ -119,7 +119,6 @@ export const startSupplierFleet: (
   /** Runs a supplier until its lease is lost; what else ends it gives the lease up, so that it starts afresh. */
   const run = (one: Owned) =>
     Effect.gen(function* () {
-      yield* policy.prepare(one.lease)
       const pipeline = yield* startSupplierPipeline(one.lease)
       yield* Deferred.succeed(one.pipeline, pipeline)
       yield* pipeline.ended

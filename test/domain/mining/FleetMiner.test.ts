@@ -1,7 +1,6 @@
 /** A miner among others: what it says of itself, what it leaves to Go miners, and what the fleet learns of its suppliers. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Layer, Redacted, Scope } from "effect"
-import * as GoSessionsMemory from "../../../adapters/memory/GoSessionsMemory.ts"
 import * as LeadershipMemory from "../../../adapters/memory/LeadershipMemory.ts"
 import * as SharedCacheMemory from "../../../adapters/memory/SharedCacheMemory.ts"
 import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory.ts"
@@ -35,7 +34,6 @@ const replica = Effect.fnUntraced(function* (
       Layer.mergeAll(
         SupplierStates.layer,
         CachedChainQuery.layer({ blockTime: Duration.seconds(1) }),
-        GoSessionsMemory.layer,
         LeadershipMemory.layer,
         SupplierKeysMemory.layer(
           [supplier, otherSupplier, stranger].map(({ privateKey }) => Redacted.make(privateKey))

@@ -6,21 +6,18 @@ import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
 import { nodeSha256 } from "../../../adapters/crypto/NodeSha256.ts"
 import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory.ts"
 import * as BroadcastRedis from "../../../adapters/redis/BroadcastRedis.ts"
-import * as GoProjectionsRedis from "../../../adapters/redis/GoProjections.ts"
+import * as GoRollback from "../../../adapters/redis/GoRollback.ts"
 import * as LeasesRedis from "../../../adapters/redis/LeasesRedis.ts"
 import * as RedisConnections from "../../../adapters/redis/RedisConnections.ts"
-import * as RelayLogRedis from "../../../adapters/redis/RelayLogRedis.ts"
 import * as SharedCacheRedis from "../../../adapters/redis/SharedCacheRedis.ts"
-import { bytesOf, fieldsOf, itemsOf, textOf } from "../../../adapters/redis/StoreReplies.ts"
+import { bytesOf, fieldsOf, textOf } from "../../../adapters/redis/StoreReplies.ts"
 import { StreamLosses } from "../../../adapters/redis/StreamLosses.ts"
 import * as SupplierStoreRedis from "../../../adapters/redis/SupplierStoreRedis.ts"
 import { SupplierStates } from "../../../domain/cache/SupplierStates.ts"
-import { GoProjections } from "../../../domain/ports/GoProjections.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { ChainTx } from "../../../domain/ports/ChainTx.ts"
 import { Leases } from "../../../domain/ports/Leases.ts"
-import { RelayLog } from "../../../domain/ports/RelayLog.ts"
 import { SupplierStore } from "../../../domain/ports/SupplierStore.ts"
 import { SessionId } from "../../../domain/protocol/Identifiers.ts"
 import type { SessionEvent } from "../../../domain/session/SessionEvent.ts"
@@ -59,13 +56,8 @@ const opened = (session: string): SessionEvent => ({
 onEveryStandalone("Release for Go miners", (redis) => {
   const world = Layer.unwrap(
     Effect.map(makeWorld, (chain) =>
-      Layer.mergeAll(
-        SupplierStates.layer,
-        SupplierStoreRedis.layer,
-        LeasesRedis.layer,
-        GoProjectionsRedis.layerWith(Duration.hours(2)),
-        RelayLogRedis.layerWith(RelayLogRedis.defaultSettings)
-      ).pipe(
+      Layer.mergeAll(SupplierStates.layer, LeasesRedis.layer, GoRollback.layer).pipe(
+        Layer.provideMerge(SupplierStoreRedis.layer),
         Layer.provideMerge(
           Layer.mergeAll(
             SharedCacheRedis.layer,
@@ -111,9 +103,8 @@ onEveryStandalone("Release for Go miners", (redis) => {
         acknowledged: []
       })
       yield* leases.release(lease)
-      yield* command("set", names.trie(SUPPLIER, OPEN, "root"), "left by somebody")
       const rolled = yield* releaseForRollback(SUPPLIER, Duration.seconds(20))
-      assert.deepStrictEqual(rolled, { supplier: SUPPLIER, active: [OPEN], claimed: [] })
+      assert.deepStrictEqual(rolled, [OPEN])
 
       const record = fieldsOf(
         yield* RedisConnections.RedisConnections.use(({ commands }) =>
@@ -134,7 +125,6 @@ onEveryStandalone("Release for Go miners", (redis) => {
       })
       assert.notProperty(texts, "claimed_root_hash")
       assert.match(texts["last_updated_at"] ?? "", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)
-      assert.isAbove(Number(yield* command("ttl", `${names.base}:miner:sessions:${SUPPLIER}:${OPEN}`)), 7_000)
       const index = `${names.base}:miner:sessions:${SUPPLIER}`
       assert.deepStrictEqual(yield* command("smembers", `${index}:index`), [OPEN])
       assert.deepStrictEqual(yield* command("smembers", `${index}:state:active`), [OPEN])
@@ -160,55 +150,12 @@ onEveryStandalone("Release for Go miners", (redis) => {
   )
 
   test(
-    "lets Go's group read again what a miner of ours took and did not settle, and nothing twice that it settled",
-    Effect.gen(function* () {
-      const store = yield* SupplierStore
-      const leases = yield* Leases
-      const projections = yield* GoProjections
-      const { names } = yield* RedisConnections.RedisConnections
-      const lease = Option.getOrThrow(yield* leases.acquire(SUPPLIER, "miner-0"))
-      // Before anything was ever relayed there is nothing to rewind.
-      yield* projections.rewind(lease)
-      for (let n = 0; n < 3; n++) {
-        yield* RelayLog.use((log) =>
-          log.append({ relay: aRelay(n, { supplierOperatorAddress: SUPPLIER }), trace: Option.none() })
-        )
-      }
-      const taken = yield* store.deliveries(lease, 10, Duration.seconds(5))
-      yield* store.setAside(lease, taken.slice(0, 1), "settled")
-      yield* projections.rewind(lease)
-      const read = itemsOf(
-        yield* command(
-          ...([
-            "xreadgroup",
-            "group",
-            names.group,
-            "go-1",
-            "count",
-            "10",
-            "streams",
-            names.stream(SUPPLIER),
-            ">"
-          ] as const)
-        )
-      )
-      const ids = itemsOf(itemsOf(read[0])[1]).map((entry) => textOf(itemsOf(entry)[0]))
-      assert.deepStrictEqual(
-        ids,
-        taken.slice(1).map(({ id }) => id)
-      )
-      yield* leases.release(lease)
-      assert.strictEqual((yield* Effect.flip(projections.rewind(lease)))._tag, "LeaseLost")
-    })
-  )
-
-  test(
     "is refused while a miner of ours is alive, while one holds the supplier, and while a claim is due",
     Effect.gen(function* () {
       const store = yield* SupplierStore
       const leases = yield* Leases
       const refusal = Effect.map(Effect.flip(releaseForRollback(SUPPLIER, Duration.seconds(3))), (error) =>
-        error._tag === "RollbackRefused" ? error.reason : error._tag
+        error._tag === "NotReleased" ? error.reason : error._tag
       )
       yield* leases.announce("miner-2")
       assert.strictEqual(yield* refusal, "replicas")
