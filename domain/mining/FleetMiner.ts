@@ -57,12 +57,13 @@ export const startFleetMiner = Effect.fnUntraced(function* (
     leaderWork(settings.factors)
   )
   const fleet = yield* startSupplierFleet({ ...stakes, mayTake: foreign.mayTake })
+  let isDraining = false
   const reconcile = Effect.gen(function* () {
+    if (isDraining) return
     const isOther = yield* stakes.reconcile(yield* keys.held, yield* fleet.suppliers)
     if (isOther) yield* fleet.look
   })
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(settings.reconcileEvery), reconcile)))
-  let isDraining = false
   return {
     suppliers: fleet.suppliers,
     drain: Effect.suspend(() => {

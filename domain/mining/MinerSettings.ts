@@ -99,7 +99,7 @@ export const defaultMinerSettings: MinerSettings = {
     batchRelays: 1_000,
     deliveryWait: Duration.seconds(1),
     commitLeaves: 1_000,
-    commitBytes: 1_048_576,
+    commitBytes: 4_194_304,
     concurrentSessions: 4,
     openTries: 64,
     checkpointLeaves: 50_000,
