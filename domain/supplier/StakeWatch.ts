@@ -84,6 +84,18 @@ export const makeStakeWatch = Effect.gen(function* () {
       )
     )
 
+  /** Lists a supplier of ours, unless it is listed with these services; one that could not be is tried at the next look. */
+  const list = Effect.fnUntraced(function* (supplier: SupplierAddress, services: Option.Option<ReadonlyArray<string>>) {
+    const text = Option.match(services, { onNone: () => "", onSome: (ids) => ids.join() })
+    if (listed.get(supplier) === text) return
+    const action = listed.has(supplier) ? "update" : "add"
+    const done = yield* noted(
+      update({ action, supplier, ...(Option.isSome(services) && { services: services.value }) }),
+      supplier
+    )
+    if (Option.isSome(done)) listed.set(supplier, text)
+  })
+
   /** A session that cannot be read may live. */
   const hasLiveSession = Effect.fnUntraced(
     function* (supplier: SupplierAddress) {
@@ -109,11 +121,7 @@ export const makeStakeWatch = Effect.gen(function* () {
   const lookAtOwn = Effect.fnUntraced(function* (supplier: SupplierAddress) {
     const state = yield* publish(supplier, true)
     if (Option.isNone(state)) return standings.get(supplier) ?? "unknown"
-    const services = state.value.services.join()
-    if (listed.has(supplier) && listed.get(supplier) !== services) {
-      yield* noted(update({ action: "update", supplier, services: state.value.services }), supplier)
-      listed.set(supplier, services)
-    }
+    yield* list(supplier, Option.some(state.value.services))
     return state.value.staked ? "staked" : yield* notStaked(supplier)
   })
 
@@ -164,15 +172,12 @@ export const makeStakeWatch = Effect.gen(function* () {
       return held.filter(isMined).join() !== before
     }),
     taken: ({ supplier }) =>
-      Effect.gen(function* () {
-        const state = yield* publish(supplier, true)
-        const services = Option.map(state, (known) => known.services)
-        yield* noted(
-          update({ action: "add", supplier, ...(Option.isSome(services) && { services: services.value }) }),
-          supplier
+      Effect.flatMap(publish(supplier, true), (state) =>
+        list(
+          supplier,
+          Option.map(state, ({ services }) => services)
         )
-        listed.set(supplier, Option.isSome(services) ? services.value.join() : "")
-      }),
+      ),
     leaving: Effect.fnUntraced(function* (supplier, reason) {
       listed.delete(supplier)
       const labels = {

@@ -9,6 +9,7 @@ import * as SupplierStoreMemory from "../../../adapters/memory/SupplierStoreMemo
 import { SupplierStates } from "../../../domain/cache/SupplierStates.ts"
 import { defaultMinerSettings, MinerSettings } from "../../../domain/mining/MinerSettings.ts"
 import { Leases } from "../../../domain/ports/Leases.ts"
+import { type SharedCache, SharedCacheUnavailable } from "../../../domain/ports/SharedCache.ts"
 import { StoreUnavailable, SupplierStore } from "../../../domain/ports/SupplierStore.ts"
 import { SessionId, SupplierAddress } from "../../../domain/protocol/Identifiers.ts"
 import { emptyDigest } from "../../../domain/smst/TrieSpec.ts"
@@ -122,6 +123,31 @@ describe("a supplier that is taken", () => {
       yield* watch.reconcile([SUPPLIER], [SUPPLIER])
       assert.include(yield* textAt(world, LISTED), `"services":["anvil"]`)
       assert.deepInclude(yield* stateIn(world), { status: "active" })
+    })
+  )
+})
+
+describe("a list that cannot be written", () => {
+  it.effect("is written at the next look", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      let isAway = true
+      const cache: SharedCache["Service"] = {
+        ...world.cache,
+        set: (key, value, life) =>
+          Effect.suspend(() =>
+            isAway
+              ? Effect.fail(new SharedCacheUnavailable({ operation: "set", cause: "away" }))
+              : world.cache.set(key, value, life)
+          )
+      }
+      const { watch, lease } = yield* watching({ ...world, cache })
+      yield* watch.taken(lease)
+      assert.isUndefined(yield* textAt(world, LISTED))
+      isAway = false
+      yield* watch.reconcile([SUPPLIER], [SUPPLIER])
+      assert.include(yield* textAt(world, LISTED), `"services":["anvil"],"status":"active"`)
+      assert.deepStrictEqual(yield* world.cache.members("suppliers:index"), [SUPPLIER])
     })
   )
 })
