@@ -99,7 +99,7 @@ const finish = Effect.fnUntraced(function* (lease: Lease) {
     if (projected._tag === "Success") return projected.success
     const { failure } = projected
     // While it was stopped, another session may have begun to be claimed: once more.
-    if (failure._tag !== "RollbackRefused" || failure.reason === "cluster") return yield* Effect.fail(failure)
+    if (failure._tag !== "RollbackRefused" || failure.reason === "cluster") return yield* failure
   }
 })
 

@@ -66,7 +66,7 @@ export const startSupplierFleet: (
   const life = nanosOf(leases.ttl) - nanosOf(settings.leaseMargin)
   let isDraining = false
   let round = 0
-  let replicasSeen = ""
+  let replicasSeen: ReadonlyArray<string> = []
   let replicasSince = yield* Clock.monotonicTimeNanos
   let eagerUntil = replicasSince + 2n * nanosOf(leases.ttl)
   let balanced: "pending" | "done" | "unavailable" = "pending"
@@ -180,12 +180,12 @@ export const startSupplierFleet: (
     mined: ReadonlyArray<SupplierAddress>,
     now: bigint
   ) {
-    const seen = replicas.join()
-    if (seen !== replicasSeen) {
-      replicasSeen = seen
+    if (replicas.join() !== replicasSeen.join()) {
+      // Who has come may want what was adopted; who has gone does not.
+      if (replicas.some((name) => !replicasSeen.includes(name))) adopted.clear()
+      replicasSeen = replicas
       replicasSince = now
       eagerUntil = now + 2n * nanosOf(leases.ttl)
-      adopted.clear()
       // Who they were handed over to may be gone.
       restingUntil.clear()
     }

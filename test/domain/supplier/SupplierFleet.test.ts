@@ -307,6 +307,23 @@ describe("a fleet with the times of operation", () => {
     }).pipe(inOperation)
   )
 
+  it.effect("keeps what it adopted when somebody goes", () =>
+    Effect.gen(function* () {
+      const a = yield* replica("a", keys, operation)
+      yield* replica("b", keys.slice(0, 1), operation)
+      const c = yield* replica("c", keys.slice(0, 1), operation)
+      yield* pass(40_000)
+      const owned = yield* a.miner.suppliers
+      assert.isAtLeast(owned.length, 3)
+      yield* c.miner.drain
+      yield* c.crash
+      for (let second = 0; second < 20; second++) {
+        yield* pass(1_000)
+        assert.includeMembers([...(yield* a.miner.suppliers)], [...owned])
+      }
+    }).pipe(inOperation)
+  )
+
   it.effect("hears nothing of hand-overs where messages are lost, and finds what is free all the same", () =>
     Effect.gen(function* () {
       const broadcast = yield* Broadcast
