@@ -32,6 +32,10 @@ export const demoCommand = Command.make(
     once: Flag.Boolean("once").pipe(
       Flag.withDefault(false),
       Flag.withDescription("End with the first settlement: exit 0, or 1 with the reason")
+    ),
+    data: Flag.String("data").pipe(
+      Flag.optional,
+      Flag.withDescription("Directory in which everything is kept and gone on with at the next start (made if absent)")
     )
   },
   Effect.fnUntraced(function* (options) {
@@ -49,12 +53,17 @@ export const demoCommand = Command.make(
     return yield* runDemo({ ...options, isColored }, process.stdout).pipe(
       Effect.raceFirst(outputGone),
       Effect.catchTags({
-        CannotListen: (cause) => Effect.fail(new StartRefused({ sentences: [cause.message] })),
+        CannotListen: refused,
+        DataDirectoryRefused: refused,
+        ChainJournalRefused: refused,
+        SpoolRefused: refused,
         DemoFailed: ({ reason }) => Effect.fail(new RunFailed({ reason }))
       })
     )
   })
 ).pipe(Command.withDescription("Run everything in one process with a simulated chain, no services needed"))
+
+const refused = ({ message }: { readonly message: string }) => Effect.fail(new StartRefused({ sentences: [message] }))
 
 /**
  * Done when nobody reads the output any more (`relaymill demo | head`): the demo then drains as after Ctrl-C. The listener

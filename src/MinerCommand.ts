@@ -6,7 +6,7 @@ import { Console, Effect, Option, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { Override } from "../adapters/config/ConfigFile.ts"
 import { configFlag, overrideOf, reportLoading } from "./ConfigReport.ts"
-import { refuseWithoutRedisAndChain } from "./MissingParts.ts"
+import { refuseWithoutChain } from "./MissingParts.ts"
 
 /** Reads the file. The decoder is loaded here, so that help and version answer without it. */
 const load = (file: string, overrides: ReadonlyArray<Override> = []) =>
@@ -62,7 +62,7 @@ export const minerCommand = miner.pipe(
         ...overrideOf("--hot-reload", ["hot_reload_enabled"], Option.map(input.hotReload, String)),
         ...overrideOf("--session-ttl", ["session_ttl"], input.sessionTtl)
       ])
-      return yield* refuseWithoutRedisAndChain(file)
+      return yield* refuseWithoutChain(file)
     })
   ),
   Command.withSubcommands([validate])

@@ -4,7 +4,7 @@
 import { Console, Effect, Option, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
 import { configFlag, overrideOf, reportLoading } from "./ConfigReport.ts"
-import { refuseWithoutRedisAndChain } from "./MissingParts.ts"
+import { refuseWithoutChain } from "./MissingParts.ts"
 
 /** Reads the file. The decoder is loaded here, so that help and version answer without it. */
 const load = (file: string, redisUrl: Option.Option<Redacted.Redacted> = Option.none()) =>
@@ -39,7 +39,7 @@ export const relayerCommand = relayer.pipe(
   Command.withHandler(
     Effect.fnUntraced(function* ({ config, redisUrl }) {
       const { file } = yield* load(config, redisUrl)
-      return yield* refuseWithoutRedisAndChain(file)
+      return yield* refuseWithoutChain(file)
     })
   ),
   Command.withSubcommands([validate])

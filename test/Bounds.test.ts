@@ -13,12 +13,15 @@ const holders = sources.flatMap(holdersOf)
 
 /** Labels of metrics. Each takes its values from a set that a caller cannot enlarge. */
 const CLOSED_LABELS: Readonly<Record<string, string>> = {
+  action: "changes of the list of suppliers: add, update, draining, remove",
   cache: "caches of the relayer",
   cache_type: "kinds of cached values",
+  drain_reason: "causes of a hand-over: rebalance_release, key_removal, not_staked, shutdown",
   endpoint: "backends of the configuration",
   instance: "name of this replica",
   kind: "claim, proof",
   level: "tiers of a cache: l1, l2, l3",
+  on_chain_result: "what the chain said of a supplier: staked, not_found, error",
   outcome: "outcomes of a backend call, of a refresh",
   provider: "sources of keys: keys_file, keys_dir, keyring",
   reason: "causes of refusal, rejection or loss, all literals",

@@ -66,10 +66,23 @@ const supplierClaiming = section(
   {
     ttl: key(
       "claim_ttl_seconds",
-      seconds({ fallback: "90", unset: "zero" }, "Life of a supplier's lease without renewal.")
+      seconds(
+        { fallback: "12", unset: "zero" },
+        "Life of a supplier's lease without renewal: after a crash it is mined again within this and 3 s."
+      )
     ),
-    renewal: key("renew_rate_seconds", seconds({ fallback: "10", unset: "zero" }, "Between renewals; below the TTL.")),
-    rebalance: key("rebalance_interval_seconds", seconds({ fallback: "30", unset: "zero" }, "Between redistributions."))
+    renewal: key(
+      "renew_rate_seconds",
+      seconds({ fallback: "3", unset: "zero" }, "Between renewals; below the TTL, of which it is at most a third.")
+    ),
+    rebalance: key(
+      "rebalance_interval_seconds",
+      seconds({ fallback: "2", unset: "zero" }, "Between looks at the share; above 2 it counts as 2.")
+    ),
+    besideGoMiners: key(
+      "beside_go_miners",
+      flag(false, "Take suppliers although Go miners are alive in this namespace: only if they hold other keys.")
+    )
   },
   {
     check: (value, place, node, findings) =>
@@ -179,6 +192,8 @@ export const relayersKeys: ReadonlySet<string> = new Set([
   "pool_profiles",
   "cache_warmup",
   "simulation",
+  "spool",
+  "stream_high_water",
   "validation_mode",
   "grace_period_extra_blocks"
 ])

@@ -15,6 +15,7 @@ import { relayerPocketNode } from "./PocketNodeConfig.ts"
 import { keyPrefix, relayerRedis } from "./RedisConfig.ts"
 import { services, validationModes } from "./ServicesConfig.ts"
 import { simulation } from "./SimulationConfig.ts"
+import { spool } from "./SpoolConfig.ts"
 import type { YamlMapping } from "./YamlSource.ts"
 
 const relayMeter = section({
@@ -83,7 +84,15 @@ const fields = {
   poolProfiles: key("pool_profiles", poolProfiles),
   cacheWarmup: key("cache_warmup", cacheWarmup),
   logging: key("logging", logging({ async: false })),
-  simulation: key("simulation", simulation)
+  simulation: key("simulation", simulation),
+  spool: key("spool", spool),
+  streamHighWater: key(
+    "stream_high_water",
+    count(
+      { fallback: "1000000", unset: "zero" },
+      "Relays that may wait in one supplier's stream; beyond it they spool."
+    )
+  )
 } satisfies Record<string, Field<unknown>>
 
 /** The whole file of a relayer. */

@@ -4,15 +4,16 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { Server as NetServer, type Socket } from "node:net"
-import { Context, Duration, Effect, Fiber, Layer, Option, Schema } from "effect"
+import { Context, Duration, Effect, Fiber, Layer, Option } from "effect"
 import { type Member, Roster } from "../../domain/lifecycle/Roster.ts"
 import { Blocks } from "../../domain/ports/Blocks.ts"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { relayMetrics, UNREAD } from "../../domain/relay/RelayMetrics.ts"
 import type { RefusalCause } from "../../domain/relay/RelayRefusal.ts"
-import { plainRefusal, ServeRelay } from "../../domain/relay/ServeRelay.ts"
+import { plainRefusal, type ReadyReason, ServeRelay } from "../../domain/relay/ServeRelay.ts"
 import { StepTracer } from "../../domain/tracing/StepTracer.ts"
 import { parseTraceparent } from "../../domain/tracing/Traceparent.ts"
+import { CannotListen } from "./CannotListen.ts"
 import { type CompressionOptions, reply } from "./RelayReply.ts"
 import { type BodyProblem, type BodyRoom, isDeclaredLarger, readBody } from "./RequestBody.ts"
 
@@ -42,20 +43,8 @@ export interface RelayServerOptions {
   readonly compression?: CompressionOptions
 }
 
-/** The address cannot be listened on. */
-export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", {
-  host: Schema.String,
-  port: Schema.Finite,
-  code: Schema.String
-}) {
-  override get message(): string {
-    const why =
-      this.code === "EADDRINUSE"
-        ? "is in use by another process; choose another port or stop that process"
-        : `cannot be listened on (${this.code})`
-    return `${this.host}:${this.port} ${why}`
-  }
-}
+/** A reason of `ServeRelay`, or that the process drains. */
+export type ServerReason = ReadyReason | typeof DRAINING
 
 /** The relayer's HTTP server; it listens as soon as its layer is built, which fails with `CannotListen`. */
 export class RelayServer extends Context.Service<
@@ -63,6 +52,8 @@ export class RelayServer extends Context.Service<
   {
     /** Port that is really listened on. */
     readonly port: number
+    /** What keeps the relayer from serving, or soon may. No I/O. */
+    readonly reasons: Effect.Effect<ReadonlyArray<ServerReason>>
     /** Says "not ready" to probes, without refusing relays yet. */
     readonly unready: Effect.Effect<void>
     /** Stops accepting connections and waits for the relays in flight, at most this long; how many were cut. */
@@ -123,6 +114,9 @@ export class RelayServer extends Context.Service<
               .end(text)
           })
 
+        const reasonsNow = (isReady: boolean): Effect.Effect<ReadonlyArray<ServerReason>> =>
+          isReady ? relays.readyReasons : Effect.succeed([DRAINING])
+
         const probe = Effect.fnUntraced(function* (url: string, isReady: boolean) {
           const block = yield* Effect.option(blocks.latest)
           const block_height = Option.match(block, { onNone: () => 0, onSome: ({ height }) => Number(height) })
@@ -141,10 +135,14 @@ export class RelayServer extends Context.Service<
             })
           }
           if (url !== READY) return { status: 200, body: { status: "healthy", block_height } }
-          const missing = isReady ? yield* relays.notReady : ["draining"]
-          return missing.length === 0
-            ? { status: 200, body: { status: "healthy", block_height } }
-            : { status: 503, body: { status: missing.join(", "), block_height } }
+          const reasons = yield* reasonsNow(isReady)
+          const blocking = reasons.filter(({ isBlocking }) => isBlocking)
+          const status = blocking.length === 0 ? "healthy" : blocking.map(({ text }) => text).join(", ")
+          const told = reasons.map(({ name, text }) => ({ name, text }))
+          return {
+            status: blocking.length === 0 ? 200 : 503,
+            body: { status, block_height, ...(told.length === 0 ? {} : { reasons: told }) }
+          }
         })
 
         const handle = (request: IncomingMessage, response: ServerResponse) => {
@@ -206,6 +204,7 @@ export class RelayServer extends Context.Service<
         const address = server.address()
         return RelayServer.of({
           port: typeof address === "object" && address !== null ? address.port : options.port,
+          reasons: Effect.suspend(() => reasonsNow(ready)),
           unready: Effect.sync(() => void (ready = false)),
           drain: Effect.fnUntraced(function* (deadline) {
             ready = false
@@ -226,6 +225,7 @@ interface Running extends Member {
   readonly fiber: Fiber.Fiber<void>
 }
 
+const DRAINING = { name: "draining", text: "draining", isBlocking: true } as const
 const READY = "/ready"
 const READY_SERVICE = "/ready/"
 

@@ -3,7 +3,7 @@ import { Effect, Metric } from "effect"
 import type { KeyRing } from "../../domain/keys/KeyRing.ts"
 import { type DuplicateKey, type KeyChange, keyChange } from "./KeyMerge.ts"
 import { isSkip, type KeySource } from "./KeyProblem.ts"
-import type { ExposedPath, SourceReading } from "./KeySourceReader.ts"
+import type { ExposedPath, Finding, SourceReading } from "./KeySourceReader.ts"
 
 /** One look at all sources. */
 export interface KeyLook {
@@ -51,15 +51,9 @@ export class KeyReport {
         const failed = fresh.filter(({ problem }) => !isSkip(problem))
         yield* Metric.update(Metric.withAttributes(loadErrors, { provider }), failed.length)
         yield* Metric.update(Metric.withAttributes(keyProblems, { provider }), failures.length)
-        for (const { problem } of failed.slice(0, NAMED)) yield* Effect.logError(problem.message)
-        for (const { problem } of fresh.filter(({ problem }) => isSkip(problem)).slice(0, NAMED)) {
-          yield* Effect.logWarning(problem.message)
-        }
-        if (fresh.length > NAMED) {
-          yield* Effect.logError("more files of keys have problems").pipe(
-            Effect.annotateLogs({ source: provider, problems: findings.length })
-          )
-        }
+        const skipped = fresh.filter(({ problem }) => isSkip(problem))
+        for (const message of named(failed)) yield* Effect.logError(message)
+        for (const message of named(skipped)) yield* Effect.logWarning(message)
         for (const line of exposedLines(exposed).filter(isNew)) yield* Effect.logWarning(line)
       }
       const twice = look.duplicates.map(({ address, paths }) => `${address} in ${paths.join(", ")}`)
@@ -101,6 +95,13 @@ const count = (type: keyof KeyChange, addresses: ReadonlyArray<string>) =>
 const annotated = (addresses: ReadonlyArray<string>, ring: KeyRing) => {
   const more = addresses.length > NAMED ? [`and ${addresses.length - NAMED} more`] : []
   return Effect.annotateLogs({ suppliers: [...addresses.slice(0, NAMED), ...more].join(", "), held: ring.size })
+}
+
+/** Messages of the first findings, and how many more there are. */
+const named = (findings: ReadonlyArray<Finding>): ReadonlyArray<string> => {
+  const more = findings.length - NAMED
+  const messages = findings.slice(0, NAMED).map(({ problem }) => problem.message)
+  return more > 0 ? [...messages, `${more} more files of this source like the last one`] : messages
 }
 
 /** One line for each set of permissions, with the command that mends them. */

@@ -57,8 +57,11 @@ interface FileReading {
   readonly keys: Result.Result<ReadonlyArray<LoadedKey>, KeyProblem>
 }
 
-/** Files read at the same time. */
-const CONCURRENCY = 8
+/**
+ * Files read at the same time. A disk that hangs (a network file system that is away) then holds two of Node's four
+ * threads for files, and the others go on with whatever else the process reads.
+ */
+const CONCURRENCY = 2
 
 /** Permission bits of group and others. */
 export const OTHERS = 0o077

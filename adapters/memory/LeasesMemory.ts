@@ -3,6 +3,7 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { type Lease, LeaseLost, Leases } from "../../domain/ports/Leases.ts"
+import { LEASE_TTL } from "../../domain/supplier/FleetTimes.ts"
 import { currentFence, living, MemoryStores, monotonicMillis } from "./MemoryStores.ts"
 
 /** Bytes of a nonce: two acquisitions never share one. */
@@ -50,10 +51,11 @@ export const layerWith = (ttl: Duration.Duration) =>
             living(stores.replicas, now)
             stores.replicas.set(owner, { value: true, expiresAt: now + ttlMillis })
           }),
+        withdraw: (owner) => Effect.sync(() => void stores.replicas.delete(owner)),
         replicas: Effect.map(monotonicMillis, (now) => [...living(stores.replicas, now).keys()].sort())
       })
     })
   )
 
-/** Leases of 30 s. */
-export const layer = layerWith(Duration.seconds(30))
+/** Leases of 12 s. */
+export const layer = layerWith(LEASE_TTL)

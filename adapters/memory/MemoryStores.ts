@@ -67,6 +67,8 @@ export interface MemoryState {
   readonly cache: Map<string, Expiring<Uint8Array>>
   /** Sets of the shared cache: a few names, each bounded by those who write it. */
   readonly cacheSets: Map<string, ReadonlySet<string>>
+  /** Who leads the replicas. */
+  readonly leader: { present: Expiring<string> | undefined }
   /** Channels that somebody listens to. */
   readonly channels: Map<string, MemoryChannel>
 }
@@ -115,6 +117,7 @@ export const makeStores = (): MemoryStores["Service"] => {
     meters: new Map(),
     cache: new Map(),
     cacheSets: new Map(),
+    leader: { present: undefined },
     channels: new Map()
   }
 }

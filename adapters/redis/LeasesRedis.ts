@@ -6,6 +6,8 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
+import { LEASE_TTL } from "../../domain/supplier/FleetTimes.ts"
+import { announce, living } from "./LivingMembers.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import { type RedisFailure, unexpectedReply } from "./RedisFailure.ts"
 import { makeScript } from "./RedisScript.ts"
@@ -57,6 +59,8 @@ export const layerWith = (ttl: Duration.Duration) =>
           commands
             .run(announce, [names.replicas], [owner, ttlMillis])
             .pipe(Effect.asVoid, Effect.mapError(unavailable("announce"))),
+        withdraw: (owner) =>
+          commands.call("zrem", names.replicas, owner).pipe(Effect.asVoid, Effect.mapError(unavailable("withdraw"))),
         replicas: commands.run(living, [names.replicas], []).pipe(
           Effect.flatMap(asTexts("replicas")),
           Effect.map((owners) => owners.toSorted()),
@@ -66,8 +70,8 @@ export const layerWith = (ttl: Duration.Duration) =>
     })
   )
 
-/** Leases of 12 s, renewed every 3 s. */
-export const layer = layerWith(Duration.seconds(12))
+/** Leases of 12 s. */
+export const layer = layerWith(LEASE_TTL)
 
 /**
  * Takes fence and Go's lease, or neither. Returns the epoch, 0 when somebody holds either. The epoch is for people: what
@@ -112,24 +116,6 @@ const release = makeScript(
 redis.call('DEL', KEYS[1])
 if KEYS[3] and redis.call('GET', KEYS[3]) == redis.call('HGET', KEYS[2], 'owner') then redis.call('DEL', KEYS[3]) end
 return 1`
-)
-
-/** Adds a member that lives for some milliseconds of the server's clock, and drops those that do not live any more. */
-export const announce = makeScript(
-  "announce",
-  `local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1`
-)
-
-/** Members that live. */
-export const living = makeScript(
-  "living",
-  `local time = redis.call('TIME')
-return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. (time[1] * 1000 + math.floor(time[2] / 1000)), '+inf')`
 )
 
 const unavailable = (operation: LeasesUnavailable["operation"]) => (cause: RedisFailure) =>

@@ -61,7 +61,7 @@ export class RedisConnections extends Context.Service<
 >()("relaymill/adapters/redis/RedisConnections") {}
 
 /** Longest wait of the layer for the first connection. */
-const FIRST_CONNECTION = Duration.seconds(3)
+const FIRST_CONNECTION = Duration.seconds(5)
 
 /** Longest wait for a connection that is opened later. */
 const LATER_CONNECTION = Duration.seconds(5)
@@ -101,7 +101,11 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
       }),
       (client) => Effect.sync(() => client.disconnect())
     )
-  const open = (purpose: ClientPurpose) => held(() => makeClient(settings, purpose))
+  const open = (purpose: ClientPurpose) =>
+    Effect.tap(
+      held(() => makeClient(settings, purpose)),
+      (client) => Effect.forkScoped(revived(client))
+    )
   const link = (client: RedisClient, timeout = commandTimeout) => makeLink(client, timeout, deadlines, () => refusal)
   const reached = (client: RedisClient) =>
     bounded(Duration.toMillis(LATER_CONNECTION), deadlines)("connect", () => client.connect())
@@ -120,6 +124,8 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
       (entries): ReadonlyMap<string, A> => new Map(entries)
     )
 
+  /** A wrong password or certificate does not become right by waiting. */
+  const isHopeless = () => refusal?.kind === "auth" || refusal?.kind === "tls"
   const main = yield* open({ name: "commands", silence })
   const commits = yield* open({ name: "commits", silence })
   const watch = yield* watchConnection(
@@ -128,7 +134,10 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
     () => refusal,
     () => supported.clear()
   )
-  yield* Effect.timeoutOption(Effect.all([connected(main), connected(commits)], { concurrency: 2 }), FIRST_CONNECTION)
+  yield* Effect.timeoutOption(
+    Effect.all([connected(main, isHopeless), connected(commits, isHopeless)], { concurrency: 2 }),
+    FIRST_CONNECTION
+  )
 
   const commands = link(main)
   return RedisConnections.of({
@@ -173,15 +182,34 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
 })
 
 /** Begins to connect and waits until that succeeded; ioredis goes on trying when it is interrupted. */
-const connected = (client: RedisClient): Effect.Effect<void> =>
+const connected = (client: RedisClient, isHopeless: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
     client.connect().catch(() => {})
     const ready = () =>
-      client.status === "ready" && mastersOf(client).every(({ status }) => status === "ready")
+      isHopeless() || (client.status === "ready" && mastersOf(client).every(({ status }) => status === "ready"))
         ? Effect.void
         : Effect.fail(undefined)
     return Effect.ignore(Effect.retry(Effect.suspend(ready), connectionPoll))
   })
+
+/** Pause before a client that gave up begins anew. */
+const REVIVAL = Duration.millis(200)
+
+/**
+ * Makes a client that gave up for good begin anew. ioredis does so when a sentinel announces another master while the
+ * client is looking for one: what should have hastened its connection ends it.
+ */
+const revived = (client: RedisClient): Effect.Effect<never> =>
+  Effect.callback<void>((resume) => {
+    const ended = () => resume(Effect.void)
+    if (client.status === "end") return ended()
+    client.once("end", ended)
+    return Effect.sync(() => void client.off("end", ended))
+  }).pipe(
+    Effect.andThen(Effect.sleep(REVIVAL)),
+    Effect.andThen(Effect.sync(() => void client.connect().catch(() => {}))),
+    Effect.forever
+  )
 
 const poolExhausted = (name: string, poolSize: number) =>
   new RedisFailure({

@@ -94,6 +94,7 @@ export const makeLink = (
 
   const exchange = (commands: ReadonlyArray<RedisCommand>) =>
     within("pipeline", async () => {
+      gather()
       const pipeline = client.pipeline()
       for (const { name, args } of commands) pipeline.callBuffer(name, args.map(toArgument))
       return (await pipeline.exec()) ?? []

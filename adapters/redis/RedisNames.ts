@@ -81,6 +81,10 @@ export const makeNames = (namespace: RedisNamespace, topology: RedisTopology) =>
     log: (supplier: string, session: string) => mill(supplier, "log", session),
     tail: (supplier: string, session: string) => mill(supplier, "tail", session),
     intent: (supplier: string, sessionEnd: bigint) => mill(supplier, "intent", sessionEnd),
+    /** Index of intents: hash of transaction hash to session end. */
+    intents: (supplier: string) => mill(supplier, "intents"),
+    /** Index of sessions: set of ids of those that have a record. */
+    sessions: (supplier: string) => mill(supplier, "sessions"),
     dead: (supplier: string) => mill(supplier, "dead"),
     /** Key of a trie: Go's, on a cluster one in the supplier's slot. */
     trie: (supplier: string, session: string, key: TrieKey) =>

@@ -6,6 +6,7 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
+import { LEASE_TTL } from "../../domain/supplier/FleetTimes.ts"
 import { SqliteStores } from "./SqliteStores.ts"
 
 /** Bytes of a nonce: two acquisitions never share one. */
@@ -43,6 +44,7 @@ export const layerWith = (ttl: Duration.Duration): Layer.Layer<Leases, never, Sq
           call("release", { supplier, nonce }).pipe(Effect.mapError(unavailable("release")), Effect.asVoid),
         announce: (owner) =>
           call("announce", { owner, life }).pipe(Effect.mapError(unavailable("announce")), Effect.asVoid),
+        withdraw: (owner) => call("withdraw", { owner }).pipe(Effect.mapError(unavailable("withdraw")), Effect.asVoid),
         replicas: call("replicas", {}).pipe(
           Effect.mapError(unavailable("replicas")),
           Effect.map(({ value }) => value)
@@ -51,5 +53,5 @@ export const layerWith = (ttl: Duration.Duration): Layer.Layer<Leases, never, Sq
     })
   )
 
-/** Leases of 30 s. */
-export const layer = layerWith(Duration.seconds(30))
+/** Leases of 12 s. */
+export const layer = layerWith(LEASE_TTL)

@@ -113,6 +113,7 @@ export interface Calls {
   readonly renew: Call<Fenced & { readonly life: number }, null>
   readonly release: Call<Fenced, null>
   readonly announce: Call<{ readonly owner: string; readonly life: number }, null>
+  readonly withdraw: Call<{ readonly owner: string }, null>
   readonly replicas: Call<{}, ReadonlyArray<string>>
   /** Amounts are decimal texts. */
   readonly meterTake: Call<
@@ -193,7 +194,7 @@ export interface SqliteFill {
   readonly aside: number
   readonly meters: number
   readonly cache: number
-  readonly indexedLeaves: number
+  readonly indexed: number
   /** Tries that have ended and are being deleted. */
   readonly endedTries: number
 }

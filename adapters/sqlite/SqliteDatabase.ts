@@ -159,6 +159,7 @@ const handlersOf = (
   renew: (request) => nothing(() => suppliers.renew(request)),
   release: (request) => nothing(() => suppliers.release(request)),
   announce: ({ life, owner }) => nothing(() => suppliers.announce(owner, life)),
+  withdraw: ({ owner }) => nothing(() => suppliers.withdraw(owner)),
   replicas: () => value(suppliers.replicas()),
   meterTake: (request) => value(meter.take(request)),
   meterGiveBack: (request) => nothing(() => meter.giveBack(request)),

@@ -43,7 +43,10 @@ export const openFile = (directory: string, migrations: ReadonlyArray<string> = 
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     // Only when there is none: closing a second descriptor of an open file would give up its locks.
     if (!existsSync(path)) closeSync(openSync(path, "ax", 0o600))
+    const isEmpty = statSync(path).size === 0
     database = new DatabaseSync(path, { timeout: LOCK_WAIT, enableForeignKeyConstraints: true })
+    // What only an empty file takes; a file in use would be written to.
+    if (isEmpty) database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL`)
     lock(database)
     checkIdentity(database, path, migrations.length)
     configure(database)
@@ -65,8 +68,7 @@ export const closeFile = (database: DatabaseSync, directory: string): void => {
 
 /** Takes the file for this connection until it is closed, in an index of its own memory instead of a shared file. */
 const lock = (database: DatabaseSync): void => {
-  // Only an empty file takes the first two.
-  database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA locking_mode = EXCLUSIVE`)
+  database.exec("PRAGMA locking_mode = EXCLUSIVE")
   database.exec("BEGIN EXCLUSIVE; ROLLBACK")
 }
 
@@ -106,7 +108,7 @@ const migrate = (database: DatabaseSync, migrations: ReadonlyArray<string>): voi
 const checkPages = (database: DatabaseSync, path: string): void => {
   if (statSync(path).size > CHECKED_BYTES) return
   const result = database.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]
-  if (result !== "ok") throw new FileRefused(damaged(path, String(result)))
+  if (result !== "ok") throw new FileRefused(damaged(path, String(result).split("\n").at(-1) ?? ""))
 }
 
 const pragma = (database: DatabaseSync, name: "application_id" | "user_version"): number =>

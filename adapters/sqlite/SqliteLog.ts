@@ -78,6 +78,7 @@ export class SqliteLog {
     const place = { time: Math.max(Date.now(), lastGenerated.time), sequence: this.#sequence + 1 }
     this.#insert.run(place.sequence, supplier.no, place.time, traceparent, data.length, data)
     this.#sequence = place.sequence
+    this.#undo.add(() => (this.#sequence = place.sequence - 1))
     this.#suppliers.moveTo(supplier, place)
     this.#grow(supplier, 1, data.length)
     return place

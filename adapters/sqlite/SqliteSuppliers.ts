@@ -146,6 +146,11 @@ export class SqliteSuppliers {
     this.#replicas.set(owner, performance.now() + life)
   }
 
+  /** A replica wants no share any more. */
+  withdraw(owner: string): void {
+    this.#replicas.delete(owner)
+  }
+
   /** Replicas that live, ascending. */
   replicas(): ReadonlyArray<string> {
     const now = performance.now()

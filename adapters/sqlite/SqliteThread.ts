@@ -127,7 +127,7 @@ interface Waiting {
   settle: ((outcome: SentOutcome, bytes: ReadonlyArray<Uint8Array>) => void) | undefined
 }
 
-const EMPTY: SqliteFill = { log: 0, logBytes: 0, aside: 0, meters: 0, cache: 0, indexedLeaves: 0, endedTries: 0 }
+const EMPTY: SqliteFill = { log: 0, logBytes: 0, aside: 0, meters: 0, cache: 0, indexed: 0, endedTries: 0 }
 
 const holdThread = ({ directory, spawn = spawnSqliteWorker }: SqliteThreadOptions) => {
   const opened = Deferred.makeUnsafe<void, DataDirectoryRefused>()

@@ -195,7 +195,8 @@ export const makeChainCaches = Effect.fnUntraced(function* (
       failure: unavailable,
       type: "account",
       capacity: RECORD_CAPACITY,
-      shared: Option.some(codecs.account),
+      // Numbers sign transactions: one that outlived its chain in Redis would fail them all.
+      shared: Option.none(),
       load: chain.account
     }),
     publicKeys: yield* makeThreeTiers({
@@ -217,6 +218,8 @@ export const makeChainCaches = Effect.fnUntraced(function* (
       ...live,
       type: "proof_params",
       shared: Option.some(codecs.proofParams),
+      // They decide at every height whether a proof is due: each replica asks the chain itself. Go's leaders read ours.
+      isSharedRead: false,
       load: () => chain.proofParams,
       announce: announcer("proof_params", "address")
     }),

@@ -5,10 +5,8 @@
  */
 import { type DescMessage, type MessageShape } from "@bufbuild/protobuf"
 import { Duration, Option, Result } from "effect"
-import * as AccountRecord from "../chain/Account.ts"
 import * as ApplicationRecord from "../chain/Application.ts"
 import * as ModuleParams from "../chain/ModuleParams.ts"
-import { BaseAccountSchema } from "../chain/proto/cosmos/auth_pb.ts"
 import { ApplicationSchema } from "../chain/proto/pocket/application_pb.ts"
 import { ParamsSchema as ProofParamsSchema } from "../chain/proto/pocket/proof_pb.ts"
 import { ParamsSchema as SessionParamsSchema, SessionSchema } from "../chain/proto/pocket/session_pb.ts"
@@ -65,16 +63,6 @@ export const recordCodecs = (blockTime: Duration.Duration, untilHeight: (height:
     decode: (bytes) => decoded(SupplierSchema, bytes, SupplierRecord.fromMessage),
     idOf: ({ operatorAddress }) => operatorAddress,
     life: SUPPLIER_LIFE
-  }),
-  account: record<AccountRecord.Account>({
-    key: (address) => names.own("account", address),
-    lock: (address) => names.own("lock", "account", address),
-    encode: (account) => encodeQuery(BaseAccountSchema, AccountRecord.toBaseAccount(account)),
-    decode: (bytes) => decoded(BaseAccountSchema, bytes, AccountRecord.fromBaseAccount),
-    idOf: ({ address }) => address,
-    // Without a key it may have one any time.
-    isShared: ({ publicKey }) => publicKey !== undefined,
-    life: FINAL_LIFE
   }),
   /** Go keeps keys without end: they never change, and a wrong one does not match its address. */
   publicKey: {
@@ -170,16 +158,11 @@ const record = <A>(options: {
   readonly encode: (value: A) => Uint8Array
   readonly decode: (bytes: Uint8Array) => Option.Option<A>
   readonly idOf: (value: A) => string
-  readonly isShared?: (value: A) => boolean
   readonly life: Duration.Duration
 }): SharedCodec<Option.Option<A>> => ({
   key: options.key,
   lock: options.lock,
-  encode: (value) =>
-    value.pipe(
-      Option.filter((present) => options.isShared?.(present) ?? true),
-      Option.map(options.encode)
-    ),
+  encode: Option.map(options.encode),
   decode: (bytes, id) =>
     options.decode(bytes).pipe(
       Option.filter((value) => options.idOf(value) === id),

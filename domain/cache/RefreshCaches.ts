@@ -3,7 +3,7 @@
  * replica asks the chain and the others are told. Everything it writes is derived from the chain and may be repeated;
  * a mark in Redis keeps a leader that lags from undoing what another wrote at a later height.
  */
-import { Clock, Duration, Effect, Metric, Option, Stream } from "effect"
+import { Clock, Duration, Effect, Metric, Option, Result, Stream } from "effect"
 import { Blocks } from "../ports/Blocks.ts"
 import { SharedCache } from "../ports/SharedCache.ts"
 import { PLACEHOLDER, ringAddresses } from "../ring/RingMembers.ts"
@@ -105,7 +105,14 @@ const refreshAll = Effect.fnUntraced(function* (height: bigint): Effect.fn.Retur
     { concurrency: "unbounded" }
   )
   const refreshKnown = Effect.fnUntraced(function* <A, E>(set: string, { refresh }: ThreeTiers<Option.Option<A>, E>) {
-    const known = yield* Effect.orElseSucceed(cache.members(set), (): ReadonlyArray<string> => [])
+    const members = yield* Effect.result(cache.members(set))
+    if (Result.isFailure(members)) {
+      yield* Effect.logWarning("what is known cannot be read: delete the key if it is no set", members.failure).pipe(
+        Effect.annotateLogs({ key: set })
+      )
+      return [false]
+    }
+    const known = members.success
     const outcomes = yield* Effect.forEach(
       known.slice(0, KNOWN_LIMIT),
       (id) => Effect.map(Effect.option(refresh(id, changes)), (found) => ({ id, found: Option.flatten(found) })),

@@ -93,8 +93,7 @@ export class ServiceFactors extends Context.Service<
         })
 
       return ServiceFactors.of({
-        factor: (service) =>
-          Effect.flatMap(lookUp(service), (own) => (Option.isSome(own) ? Effect.succeed(own) : lookUp(DEFAULT)))
+        factor: (service) => Effect.filterOrElse(lookUp(service), Option.isSome, () => lookUp(DEFAULT))
       })
     })
   )

@@ -2,6 +2,7 @@
  * Second tier of one kind of values: bytes in Redis under a key, and the lock that lets one replica read the chain for
  * all. A Redis that is away or slow is left out for a second and costs chain reads, nothing else.
  */
+import { equalBytes } from "@noble/curves/utils.js"
 import { Clock, Duration, Effect, Option, Random } from "effect"
 import { SharedCache } from "../ports/SharedCache.ts"
 import { textToBytes } from "../wire/ByteText.ts"
@@ -37,8 +38,8 @@ export interface SharedTier<A> {
   readonly read: (key: string) => Effect.Effect<Found<A>>
   /** Sets the value unless there is one; `isCurrent` is asked before and after, and what it denies does not stay. */
   readonly fill: (key: string, value: A, isCurrent: () => boolean) => Effect.Effect<void>
-  /** Replaces the value; says whether it was another, or none. */
-  readonly replace: (key: string, value: A) => Effect.Effect<boolean>
+  /** Replaces the value; says whether it was another, or none. None: no reply, so that the old one may be there. */
+  readonly replace: (key: string, value: A) => Effect.Effect<Option.Option<boolean>>
   /** Runs `load` as the one replica that reads the chain; the others wait briefly for what it shares. */
   readonly locked: <E>(key: string, load: Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
@@ -51,27 +52,45 @@ export const makeSharedTier = Effect.fnUntraced(function* <A>(
   const cache = yield* SharedCache
   let restsUntil = 0
 
-  /** None: no reply. */
-  const call = <B, E>(effect: Effect.Effect<B, E>): Effect.Effect<Option.Option<B>> =>
+  /** `Refused`: the cache answered at once that it cannot, as for a value of another type. */
+  const attempt = <B, E>(effect: Effect.Effect<B, E>): Effect.Effect<Reply<B>> =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       now < restsUntil
-        ? Effect.succeedNone
+        ? Effect.succeed(SILENT)
         : Effect.timeoutOption(Effect.option(effect), REPLY_LIMIT).pipe(
-            Effect.map(Option.flatten),
-            Effect.tap((reply) =>
-              Option.isSome(reply)
-                ? Effect.void
-                : Effect.map(Clock.currentTimeMillis, (failedAt) => {
-                    restsUntil = failedAt + REST_MILLIS
-                  })
+            Effect.map(
+              Option.match({
+                onNone: (): Reply<B> => SILENT,
+                onSome: Option.match({ onNone: (): Reply<B> => REFUSED, onSome: (value) => ({ _tag: "Reply", value }) })
+              })
             )
           )
     )
 
+  const rest = Effect.map(Clock.currentTimeMillis, (now) => {
+    if (now >= restsUntil) restsUntil = now + REST_MILLIS
+    return Option.none()
+  })
+
+  /** None: no use now, nor for a second. */
+  const call = <B, E>(effect: Effect.Effect<B, E>): Effect.Effect<Option.Option<B>> =>
+    Effect.flatMap(attempt(effect), (reply) => (reply._tag === "Reply" ? Effect.succeedSome(reply.value) : rest))
+
+  /** The bytes, if any; what cannot be read as bytes is removed and counts as nothing. */
+  const readBytes = (key: string): Effect.Effect<Option.Option<Option.Option<Uint8Array>>> =>
+    Effect.flatMap(attempt(cache.get(codec.key(key))), (reply) => {
+      if (reply._tag === "Reply") return Effect.succeedSome(reply.value)
+      if (reply._tag === "Silent") return rest
+      return Effect.map(call(cache.remove(codec.key(key))), (removed) => {
+        if (Option.isSome(removed)) metrics.contaminated()
+        return Option.map(removed, () => Option.none())
+      })
+    })
+
   const read = (key: string): Effect.Effect<Found<A>> =>
     Effect.gen(function* () {
       const started = yield* Clock.monotonicTimeNanos
-      const reply = yield* call(cache.get(codec.key(key)))
+      const reply = yield* readBytes(key)
       if (Option.isNone(reply)) return { _tag: "Away" } as const
       metrics.took("l2", Number((yield* Clock.monotonicTimeNanos) - started) / 1e9)
       if (Option.isNone(reply.value)) {
@@ -112,13 +131,14 @@ export const makeSharedTier = Effect.fnUntraced(function* <A>(
     }),
     replace: Effect.fnUntraced(function* (key, value) {
       const bytes = codec.encode(value)
-      const before = Option.flatten(yield* call(cache.get(codec.key(key))))
-      if (Option.isNone(bytes)) {
-        yield* call(cache.remove(codec.key(key)))
-        return Option.isSome(before)
-      }
-      yield* call(cache.set(codec.key(key), bytes.value, codec.life(value)))
-      return Option.isNone(before) || !isSame(before.value, bytes.value)
+      const before = Option.flatten(yield* readBytes(key))
+      const written = yield* call(
+        Option.match(bytes, {
+          onNone: () => cache.remove(codec.key(key)),
+          onSome: (present) => cache.set(codec.key(key), present, codec.life(value))
+        })
+      )
+      return Option.as(written, !isSame(Option.getOrUndefined(before), Option.getOrUndefined(bytes)))
     }),
     locked: Effect.fnUntraced(function* <E>(key: string, load: Effect.Effect<A, E>) {
       const token = textToBytes(`${yield* Random.nextInt}.${yield* Random.nextInt}`)
@@ -128,10 +148,26 @@ export const makeSharedTier = Effect.fnUntraced(function* <A>(
         const found = yield* waited(key)
         return Option.isSome(found) ? found.value : yield* load
       }
+      if (Option.isNone(won)) return yield* load
       // Only the one who took it gives it back: a lock that has run out may be another's by now.
-      return yield* Option.isNone(won) ? load : Effect.ensuring(load, call(cache.removeIf(codec.lock(key), token)))
+      const giveBack = call(cache.removeIf(codec.lock(key), token))
+      return yield* Effect.ensuring(
+        Effect.gen(function* () {
+          // Somebody may have shared it between our look and our lock.
+          const bytes = Option.flatten(yield* call(cache.get(codec.key(key))))
+          const late = Option.flatMap(bytes, (present) => codec.decode(present, key))
+          return Option.isSome(late) ? late.value : yield* load
+        }),
+        giveBack
+      )
     })
   }
 })
 
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+type Reply<B> = { readonly _tag: "Reply"; readonly value: B } | { readonly _tag: "Refused" | "Silent" }
+
+const SILENT: Reply<never> = { _tag: "Silent" }
+const REFUSED: Reply<never> = { _tag: "Refused" }
+
+const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === undefined || b === undefined ? a === b : equalBytes(a, b)

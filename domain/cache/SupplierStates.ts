@@ -107,7 +107,7 @@ export class SupplierStates extends Context.Service<
             metrics.hit("l1")
             return Effect.succeed(known)
           }
-          return Effect.catch(states.get(supplier), () => Effect.succeed<KnownState>({ _tag: "Unknown" }))
+          return Effect.orElseSucceed(states.get(supplier), (): KnownState => ({ _tag: "Unknown" }))
         })
 
       const tell = (supplier: string) =>

@@ -15,6 +15,8 @@ export interface TierOptions<A, E> extends KeepOptions<A, E> {
   readonly type: CacheType
   /** None: not in Redis. */
   readonly shared: Option.Option<SharedCodec<A>>
+  /** Whether look-ups trust what is in Redis; left out: yes. If not, only refreshes write there, for others. */
+  readonly isSharedRead?: false
   /** Reads the chain. */
   readonly load: (key: string) => Effect.Effect<A, E>
   /** Called once a value that the chain has was put into Redis for the others. */
@@ -26,11 +28,14 @@ export interface TierOptions<A, E> extends KeepOptions<A, E> {
 /** The cache of one kind of values. */
 export interface ThreeTiers<A, E> {
   readonly metrics: TypeMetrics
+  /** What this process keeps, without I/O. `now` in milliseconds of Effect's clock. */
+  readonly peek: (key: string, now: number) => A | undefined
   /** From the nearest tier that has it. Inside of `readFresh`: from the chain, kept in this process. */
   readonly get: (key: string) => Effect.Effect<A, E>
   /**
    * From the chain into Redis and this process, then told to the others: always, or only what differs. `mayWrite` is
-   * asked between reading and writing; none when it says no, and then nothing has changed.
+   * asked between reading and writing; none when it says no, and when Redis did not take the value. Refreshes of one key follow
+   * one another: of two at once the older could be the last to write.
    */
   readonly refresh: (
     key: string,
@@ -66,7 +71,7 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
   const kept = yield* makeKeptLookups<A, E>(
     Effect.fnUntraced(function* (key, ticket) {
       metrics.missed("l1")
-      if (shared === undefined) return yield* load(key)
+      if (shared === undefined || options.isSharedRead === false) return yield* load(key)
       const found = yield* shared.read(key)
       if (found._tag === "Value") return found.value
       if (found._tag === "Away") return yield* load(key)
@@ -85,6 +90,7 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
 
   return {
     metrics,
+    peek: kept.peek,
     get: (key) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const value = kept.peek(key, now)
@@ -96,7 +102,7 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
         })
       }),
     refresh: Effect.fnUntraced(function* (key, { announce, mayWrite }) {
-      let isOther = true
+      let isOther = Option.some(true)
       const refreshed = kept.refreshWith(key, () =>
         Effect.gen(function* () {
           const value = yield* Effect.mapError(load(key), (error) => ({ _tag: "Unread", error }) as const)
@@ -109,11 +115,14 @@ export const makeThreeTiers = Effect.fnUntraced(function* <A, E>(
         Effect.asSome,
         Effect.catch((refused) => (refused._tag === "Unread" ? Effect.fail(refused.error) : Effect.succeedNone))
       )
-      if (Option.isSome(value) && (announce === "always" || isOther)) yield* options.announce?.(key) ?? Effect.void
+      // Nobody is told of a value that is not in Redis: they would read the old one.
+      if (Option.isNone(value) || Option.isNone(isOther)) return Option.none()
+      if (announce === "always" || isOther.value) yield* options.announce?.(key) ?? Effect.void
       return value
     }),
     invalidate: Effect.fnUntraced(function* (key) {
-      if (!(yield* kept.invalidate(key)) || shared === undefined) return
+      const wasKept = yield* kept.invalidate(key)
+      if (!wasKept || shared === undefined || options.isSharedRead === false) return
       yield* Effect.ignore(
         kept.refreshWith(key, () =>
           Effect.flatMap(shared.read(key), (found) =>

@@ -3,7 +3,8 @@
  * golden vectors. Unknown fields of a newer chain are dropped.
  */
 import { createRegistry, type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf"
-import { Result, Schema } from "effect"
+import { Option, Result, Schema } from "effect"
+import { failingField } from "./FailingField.ts"
 import { file_cosmos_abci } from "./proto/cosmos/abci_pb.ts"
 import { file_cosmos_auth } from "./proto/cosmos/auth_pb.ts"
 import { file_cosmos_bank } from "./proto/cosmos/bank_pb.ts"
@@ -39,10 +40,12 @@ export const registry = createRegistry(
 export class QueryDecodeError extends Schema.TaggedError<QueryDecodeError>()("QueryDecodeError", {
   type: Schema.String,
   bytes: Schema.Int,
+  /** Dotted path of the first field that is not what it should be; empty when it is none in particular. */
+  field: Schema.String,
   reason: Schema.String
 }) {
   override get message(): string {
-    return `${this.bytes} bytes are not a ${this.type}: ${this.reason}`
+    return `${this.bytes} bytes are not a ${this.type}: ${this.field === "" ? "" : `${this.field}: `}${this.reason}`
   }
 }
 
@@ -56,11 +59,19 @@ export const decodeQuery = <Desc extends DescMessage>(
 ): Result.Result<MessageShape<Desc>, QueryDecodeError> =>
   Result.try({
     try: () => fromBinary(type, bytes, { readUnknownFields: false }),
-    catch: (cause) =>
+    catch: (cause) => refusal(type, bytes, cause instanceof Error ? cause.message : String(cause))
+  })
+
+/** `text` is what the decoder says; it does not know where it was. */
+const refusal = (type: DescMessage, bytes: Uint8Array, text: string): QueryDecodeError =>
+  Option.match(failingField(type, bytes), {
+    onNone: () => new QueryDecodeError({ type: type.typeName, bytes: bytes.length, field: "", reason: text }),
+    onSome: ({ field, reason, offset }) =>
       new QueryDecodeError({
         type: type.typeName,
         bytes: bytes.length,
-        reason: cause instanceof Error ? cause.message : String(cause)
+        field,
+        reason: `${reason} at byte ${offset}`
       })
   })
 

@@ -51,9 +51,13 @@ export interface DemoRun {
   readonly look: Effect.Effect<DemoProgress>
 }
 
-/** Starts from an empty progress. `endpoint` is where relays are served. */
+/**
+ * Starts from an empty progress. `endpoint` is where relays are served. `goesOn`: the stores are of an earlier demo, whose
+ * ended sessions were told and counted there.
+ */
 export const makeDemoRun = (
-  endpoint: string
+  endpoint: string,
+  goesOn = false
 ): Effect.Effect<DemoRun, never, Blocks | DemoTraffic | Screen | SupplierKeys | SupplierStore> =>
   Effect.gen(function* () {
     const blocks = yield* Blocks
@@ -65,6 +69,20 @@ export const makeDemoRun = (
     /** Events taken in of the sessions that the store lists, by `supplier|session`; `ended` ones are not read again. */
     let seen: ReadonlyMap<string, { readonly events: number; readonly ended: boolean }> = new Map()
     let firstUnpaid: string | undefined
+
+    const passOverEnded = Effect.gen(function* () {
+      const ended = new Map<string, { readonly events: number; readonly ended: boolean }>()
+      for (const supplier of yield* keys.held) {
+        for (const session of yield* store.sessions(supplier)) {
+          const stored = yield* store.load(supplier, session)
+          if (stored._tag === "None" || !hasEnded(replay(stored.value.events))) continue
+          ended.set(`${supplier}|${session}`, { events: stored.value.events.length, ended: true })
+        }
+      }
+      seen = ended
+      // A store that does not answer now: its sessions are told again.
+    }).pipe(Effect.ignore)
+    if (goesOn) yield* passOverEnded
 
     const take = Effect.fnUntraced(function* (key: string, events: ReadonlyArray<SessionEvent>) {
       for (const event of events.slice(seen.get(key)?.events ?? 0)) {

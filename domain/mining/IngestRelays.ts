@@ -7,6 +7,7 @@ import { Clock, Effect, Metric, Option, Result, type Tracer } from "effect"
 import { BulkSha256 } from "../crypto/BulkSha256.ts"
 import { type Delivery, SupplierStore } from "../ports/SupplierStore.ts"
 import { SessionId } from "../protocol/Identifiers.ts"
+import type { SessionHeader } from "../relay/SessionHeader.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import { sessionAttributes } from "../tracing/SessionAttributes.ts"
 import { type StepOptions, StepTracer } from "../tracing/StepTracer.ts"
@@ -63,17 +64,21 @@ export const ingestRelays = Effect.fnUntraced(function* (deliveries: ReadonlyArr
 /** Reads all entries, in turns, and sorts them by session and by reason to set them aside. */
 const readBatch = Effect.fnUntraced(function* (supplier: string, deliveries: ReadonlyArray<Delivery>) {
   const sha256 = yield* BulkSha256
-  const sessions = new Map<SessionId, Array<MinedDelivery>>()
+  const sessions = new Map<string, Array<MinedDelivery>>()
+  const headers = new Map<string, SessionHeader>()
   const poison = new Map<Poison, Array<Delivery>>()
   for (const turn of slices(deliveries, TURN, ({ data }) => data.length)) {
     for (const delivery of turn) {
-      const read = readDelivery(supplier, delivery, sha256)
-      if (Result.isSuccess(read)) into(sessions, SessionId.make(read.success.relay.sessionId), read.success)
+      const read = readDelivery(supplier, delivery, sha256, headers)
+      if (Result.isSuccess(read)) into(sessions, read.success.header.sessionId, read.success)
       else into(poison, read.failure, delivery)
     }
     yield* Effect.yieldNow
   }
-  return { sessions: [...sessions], poison: [...poison] }
+  return {
+    sessions: Array.from(sessions, ([id, relays]) => [SessionId.make(id), relays] as const),
+    poison: [...poison]
+  }
 })
 
 /** One session's part, commit by commit. What stops it leaves its remaining deliveries to be delivered again. */

@@ -21,8 +21,11 @@ export interface Miner {
   readonly drain: Effect.Effect<void>
 }
 
-/** Starts the miner in the present scope. Closing the scope without `drain` stops it at once, as a crash would. */
-export const startMiner: Effect.Effect<Miner, never, MinerPorts | Scope.Scope> = startSupplierFleet
+/**
+ * Starts a miner that is alone with its stores, in the present scope: it takes whatever its keys are for. Closing the scope without `drain` stops
+ * it at once, as a crash would. Beside others in one Redis it is `startFleetMiner`.
+ */
+export const startMiner: Effect.Effect<Miner, never, MinerPorts | Scope.Scope> = startSupplierFleet()
 
 /**
  * Runs the miner until it is interrupted. The drain happens before any finalizer of the scope: finish the batch in hand,

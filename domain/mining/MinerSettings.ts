@@ -2,6 +2,7 @@
  * Settings of the miner's programs. A field's name carries its unit or its type does; bounds are named where they bind.
  */
 import { Context, Duration } from "effect"
+import { fleetTimes, LEASE_TTL, ORPHANS_EVERY, RENEW_EVERY } from "../supplier/FleetTimes.ts"
 import type { GasPrice } from "../tx/TxFee.ts"
 
 /** How relays are folded into tries. */
@@ -67,8 +68,10 @@ export interface SubmissionSettings {
 export interface FleetSettings {
   /** Name of this replica, unique among the replicas. */
   readonly replica: string
-  /** Pause between renewals, announcements and looks at the fair share. Below a third of the lease's life. */
+  /** Pause between renewals. At most a third of the lease's life. */
   readonly renewEvery: Duration.Duration
+  /** Pause between announcements, looks at the fair share and for free suppliers. */
+  readonly orphansEvery: Duration.Duration
   /** The owner stops itself this long before its lease can end. */
   readonly leaseMargin: Duration.Duration
   /** A supplier handed over is not taken again for so long. */
@@ -84,13 +87,19 @@ export interface MinerSettings {
   readonly fleet: FleetSettings
 }
 
+const { renewEvery, orphansEvery, leaseMargin } = fleetTimes({
+  ttl: LEASE_TTL,
+  renewal: RENEW_EVERY,
+  rebalance: ORPHANS_EVERY
+})
+
 /** Defaults for a network with blocks of 30 to 60 s; a demo shortens times, a fleet names its replicas. */
 export const defaultMinerSettings: MinerSettings = {
   ingest: {
     batchRelays: 1_000,
     deliveryWait: Duration.seconds(1),
     commitLeaves: 1_000,
-    commitBytes: 1_048_576,
+    commitBytes: 4_194_304,
     concurrentSessions: 4,
     openTries: 64,
     checkpointLeaves: 50_000,
@@ -118,9 +127,10 @@ export const defaultMinerSettings: MinerSettings = {
   },
   fleet: {
     replica: "miner",
-    renewEvery: Duration.seconds(5),
-    leaseMargin: Duration.seconds(5),
-    handOverPause: Duration.seconds(60),
+    renewEvery,
+    orphansEvery,
+    leaseMargin,
+    handOverPause: Duration.seconds(10),
     drainDeadline: Duration.seconds(20)
   }
 }

@@ -29,7 +29,7 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
 
 /** The lease store did not answer. The lease may or may not have been taken, renewed, released. */
 export class LeasesUnavailable extends Schema.TaggedError<LeasesUnavailable>()("LeasesUnavailable", {
-  operation: Schema.Literals(["acquire", "renew", "release", "announce", "replicas"]),
+  operation: Schema.Literals(["acquire", "renew", "release", "announce", "withdraw", "replicas"]),
   cause: Schema.Defect()
 }) {}
 
@@ -50,7 +50,9 @@ export class Leases extends Context.Service<
     readonly release: (lease: Lease) => Effect.Effect<void, LeasesUnavailable>
     /** Says that this replica is alive for one TTL, so that others leave it its share. */
     readonly announce: (owner: string) => Effect.Effect<void, LeasesUnavailable>
-    /** Replicas announced within the last TTL, ascending. */
+    /** Takes the announcement back: others need not leave it a share. Its leases stay. */
+    readonly withdraw: (owner: string) => Effect.Effect<void, LeasesUnavailable>
+    /** Replicas announced within the last TTL and not withdrawn since, ascending. */
     readonly replicas: Effect.Effect<ReadonlyArray<string>, LeasesUnavailable>
   }
 >()("relaymill/domain/ports/Leases") {}

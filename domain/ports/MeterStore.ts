@@ -30,7 +30,10 @@ export class MeterStore extends Context.Service<
       readonly unit: bigint
       readonly wanted: bigint
       readonly limit: bigint
-      /** Session end height, for expiry. */
+      /**
+       * Session end height, the same in all takes of a counter. A store whose counters expire derives their life from it:
+       * none ends before its session can no longer be served. A store that makes room takes those that end first.
+       */
       readonly sessionEnd: bigint
     }) => Effect.Effect<bigint, MeterUnavailable>
     /** Returns an unused amount. A counter that was dropped stays so. */

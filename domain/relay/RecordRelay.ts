@@ -31,8 +31,8 @@ export interface RecordingReason {
   /** `spooling`: relays wait for the log in the spool. `not_recordable`: the spool took none either, so relays are refused. */
   readonly name: "spooling" | "not_recordable"
   readonly text: string
-  /** Whether relays are refused for it. */
-  readonly isRefusing: boolean
+  /** Whether relays are refused because of it. */
+  readonly isBlocking: boolean
 }
 
 /** Law: what `record` returned for is in the log or the spool, and what left the spool is in the log. */
@@ -168,12 +168,12 @@ export class RecordRelay extends Context.Service<
         return entries.at(-1)?.id
       })
 
-      /** With nothing spooled there is no append by which to see that the log is back, so it is asked for nothing. */
-      const withdraw = Effect.flatMap(
+      /** Where nothing is spooled, an answer to this is how it is seen that the log is back. */
+      const withdraw = Effect.gen(function* () {
         // Expires by itself if the withdrawal is lost.
-        Effect.option(Effect.timeout(log.announceSpool(relayer, Option.none()), appendTimeout)),
-        (withdrawn) => Effect.sync(() => Option.isSome(withdrawn) && confirmed())
-      )
+        const withdrawn = yield* Effect.option(Effect.timeout(log.announceSpool(relayer, Option.none()), appendTimeout))
+        if (Option.isSome(withdrawn)) confirmed()
+      })
 
       const replay = replaying.withPermits(1)(
         Effect.gen(function* () {
@@ -227,14 +227,14 @@ export class RecordRelay extends Context.Service<
         reasons: Effect.sync(() => [
           ...(refusing === undefined
             ? []
-            : [{ name: "not_recordable", text: `relays cannot be recorded: ${refusing}`, isRefusing: true } as const]),
+            : [{ name: "not_recordable", text: `relays cannot be recorded: ${refusing}`, isBlocking: true } as const]),
           ...(spooled === 0
             ? []
             : [
                 {
                   name: "spooling",
                   text: `${spooled} mined relays wait in the spool, the oldest for ${Math.round(age())} s`,
-                  isRefusing: false
+                  isBlocking: false
                 } as const
               ])
         ])

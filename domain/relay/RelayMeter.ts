@@ -1,25 +1,29 @@
 /**
  * Charges relays against the application's claimable share. This replica takes chunks from the shared store and spends
- * them locally, so that most relays cost no round trip; what it holds unspent is given back when the session is over
- * and at the drain. Charged cost never exceeds the limit; a crash loses at most the chunks held here.
+ * them locally; the next is asked for before one is used up, so that a relay waits for the store only where a session
+ * begins or its share ends. What is held unspent is given back when the session is over and at the drain. Charged cost
+ * never exceeds the limit; a crash loses at most one chunk of each session and supplier.
  */
-import { Clock, Context, Duration, Effect, Layer, Semaphore } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
+import { ServiceFactors } from "../cache/ServiceFactors.ts"
 import { meterName } from "../meter/MeterCleanup.ts"
 import type { MeterUnit } from "../meter/MeterUnit.ts"
 import { consumptionLimit } from "../meter/RelayCost.ts"
 import { fillGauge } from "../observability/FillGauge.ts"
 import type { ChainUnavailable } from "../ports/Blocks.ts"
-import { type MeterKey, MeterStore, MeterUnavailable } from "../ports/MeterStore.ts"
+import { MeterStore, MeterUnavailable } from "../ports/MeterStore.ts"
+import type { Decimal } from "../protocol/Decimal.ts"
 import { SessionId, SupplierAddress } from "../protocol/Identifiers.ts"
 import { EndedMeters } from "./EndedMeters.ts"
+import { type Allowance, allowanceFor, chunkRelays, isInUse, type Taking, wholeUnits } from "./MeterAllowance.ts"
 import { relayMetrics } from "./RelayMetrics.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 import { SessionDirectory, type SessionFacts } from "./SessionDirectory.ts"
 
-/** Relays of the largest chunk: at 1 000 relays per second one take every 64 ms. */
-const MAX_CHUNK_RELAYS = 64n
-/** A chunk is at most this part of the limit, so that a few replicas do not hold a small share among themselves. */
-const LIMIT_PARTS = 32n
+/** Longest wait of a relay for a chunk; then `MeterUnavailable`, and the configuration says what becomes of it. */
+const TAKE_WAIT_MILLIS = 250
+/** After that wait, how long until an answer is given up: its chunk stays charged, as after a crash. */
+const TAKE_LIFE = Duration.seconds(10)
 /** How long "nothing left" is believed before the store is asked again. */
 const EXHAUSTED_MILLIS = 1_000
 /** How long a store that did not answer is left alone: relays behind one another would each wait for it otherwise. */
@@ -32,23 +36,6 @@ const ENDED_CAPACITY = 100_000
 const STORE_WAIT = Duration.seconds(2)
 /** Give-backs at a time while the process drains. */
 const DRAIN_CONCURRENCY = 16
-
-/** What this replica holds of one session's share. */
-interface Allowance {
-  readonly key: MeterKey
-  readonly unit: MeterUnit
-  readonly lock: Semaphore.Semaphore
-  readonly graceEnd: bigint
-  /** Relays paid for and not spent. */
-  available: number
-  /** Relays spent whose outcome is not known yet. */
-  outstanding: number
-  /** Milliseconds of Effect's clock until which the store is not asked. */
-  exhaustedUntil: number
-  awayUntil: number
-  /** uPOKT, as last computed. */
-  limit: bigint | undefined
-}
 
 /** One relay's charge, to be ended by exactly one of the two. */
 export interface Reservation {
@@ -87,8 +74,11 @@ export class RelayMeter extends Context.Service<
       const store = yield* MeterStore
       const directory = yield* SessionDirectory
       const { meter } = yield* RelayPolicyRef
+      const published = yield* Effect.serviceOption(ServiceFactors)
       const metrics = yield* relayMetrics
       const held = new Map<string, Allowance>()
+      const takes = new Set<Taking>()
+      let isDraining = false
       yield* fillGauge(
         "ha_relayer_relay_meter_sessions_active",
         "Sessions and suppliers for which this relayer holds a meter allowance",
@@ -106,58 +96,113 @@ export class RelayMeter extends Context.Service<
         const name = meterName(session, supplier)
         let allowance = held.get(name)
         if (allowance === undefined) {
-          allowance = {
-            key: { session: SessionId.make(session), supplier: SupplierAddress.make(supplier) },
+          allowance = allowanceFor(
+            { session: SessionId.make(session), supplier: SupplierAddress.make(supplier) },
             unit,
-            lock: Semaphore.makeUnsafe(1),
-            graceEnd: facts.graceEnd,
-            available: 0,
-            outstanding: 0,
-            exhaustedUntil: 0,
-            awayUntil: 0,
-            limit: undefined
-          }
+            facts.graceEnd
+          )
           held.set(name, allowance)
         }
         return allowance
       }
 
+      /** What the miners' leader has published for the service, else what this relayer's policy says. */
+      const factorOf = (service: string): Effect.Effect<Decimal | undefined> => {
+        const own = meter.factors.get(service) ?? meter.defaultFactor
+        return Option.match(published, {
+          onNone: () => Effect.succeed(own),
+          onSome: ({ factor }) =>
+            Effect.match(factor(service), { onFailure: () => own, onSuccess: Option.getOrElse(() => own) })
+        })
+      }
+
       /** The limit as the chain has it now; the one known before while the chain cannot be read. */
       const limitOf = (allowance: Allowance, facts: SessionFacts) =>
-        directory.share(facts).pipe(
-          Effect.map(
-            ({ stake, share }) =>
-              (allowance.limit = consumptionLimit(
-                stake,
-                share,
-                meter.factors.get(facts.header.serviceId) ?? meter.defaultFactor
-              ))
-          ),
+        Effect.zipWith(
+          directory.share(facts),
+          factorOf(facts.header.serviceId),
+          ({ stake, share }, factor) => (allowance.limit = consumptionLimit(stake, share, factor))
+        ).pipe(
           Effect.catch((unread) =>
             allowance.limit === undefined ? Effect.fail(unread) : Effect.succeed(allowance.limit)
           )
         )
 
-      /** Asks the store for a chunk and adds what it gives. Not interruptible: a chunk taken is a chunk held. */
-      const take = (allowance: Allowance, limit: bigint, now: number, sessionEnd: bigint) => {
+      /** Fills up to one chunk beyond what is waited for, and adds what the store gives. */
+      const take = Effect.fnUntraced(function* (allowance: Allowance, limit: bigint, sessionEnd: bigint) {
         const { upokt, relays } = allowance.unit
-        const part = (limit / upokt / LIMIT_PARTS) * BigInt(relays)
-        const wantedRelays = part > MAX_CHUNK_RELAYS ? MAX_CHUNK_RELAYS : part
-        const units = wantedRelays / BigInt(relays)
-        return store
-          .take({
-            key: allowance.key,
-            unit: upokt,
-            wanted: upokt * (units < 1n ? 1n : units),
-            limit,
-            sessionEnd
-          })
-          .pipe(
-            Effect.map((taken) => void (allowance.available += Number(taken / upokt) * relays)),
-            Effect.tapError(() => Effect.sync(() => void (allowance.awayUntil = now + AWAY_MILLIS))),
-            Effect.uninterruptible
+        const chunk = chunkRelays(limit, allowance.unit)
+        allowance.low = Math.floor(chunk / 2)
+        const units = Math.floor((chunk + allowance.waiting - allowance.available) / relays)
+        const taken = yield* store.take({
+          key: allowance.key,
+          unit: upokt,
+          wanted: upokt * BigInt(Math.max(1, units)),
+          limit,
+          sessionEnd
+        })
+        allowance.available += Number(taken / upokt) * relays
+        allowance.awayUntil = 0
+        if (taken === 0n) allowance.exhaustedUntil = (yield* Clock.currentTimeMillis) + EXHAUSTED_MILLIS
+        // Came too late: others have taken since, or nobody is served any more.
+        const surplus = isDraining ? allowance.available : allowance.available - chunk
+        if (allowance.waiting === 0 && surplus > 0) yield* giveBack(allowance, Math.floor(surplus / relays))
+      })
+
+      /**
+       * Begins a take. Detached: a chunk that is taken is held, whoever waited for it; after one that failed the store is
+       * left alone for a while.
+       */
+      const startTake = Effect.fnUntraced(function* (allowance: Allowance, limit: bigint, facts: SessionFacts) {
+        allowance.underWay++
+        const taking: Taking = yield* Effect.forkDetach(
+          take(allowance, limit, facts.header.sessionEndBlockHeight).pipe(
+            Effect.tapError(() =>
+              Effect.map(Clock.currentTimeMillis, (now) => void (allowance.awayUntil = now + AWAY_MILLIS))
+            ),
+            Effect.ensuring(Effect.sync(() => void allowance.underWay--))
+          ),
+          { startImmediately: true }
+        )
+        if (taking.pollUnsafe() !== undefined) return taking
+        allowance.taking = taking
+        takes.add(taking)
+        taking.addObserver(() => {
+          takes.delete(taking)
+          if (allowance.taking === taking) allowance.taking = undefined
+        })
+        return taking
+      })
+
+      /** Nobody waits for it any longer; what it brings within its life is still held. */
+      const giveUp = Effect.fnUntraced(function* (allowance: Allowance, taking: Taking) {
+        allowance.awayUntil = (yield* Clock.currentTimeMillis) + AWAY_MILLIS
+        if (allowance.taking !== taking) return
+        allowance.taking = undefined
+        yield* Effect.forkDetach(
+          Effect.andThen(
+            Effect.sleep(TAKE_LIFE),
+            Effect.sync(() => taking.interruptUnsafe())
           )
-      }
+        )
+      })
+
+      /** Asks for the next chunk before this one is used up. No relay waits for it, so what fails is told to none. */
+      const prefetch = (allowance: Allowance, facts: SessionFacts) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          if (now < allowance.exhaustedUntil || now < allowance.awayUntil) return Effect.void
+          allowance.isPrefetching = true
+          return Effect.forkDetach(
+            limitOf(allowance, facts).pipe(
+              Effect.flatMap((limit) =>
+                allowance.taking === undefined ? startTake(allowance, limit, facts) : Effect.void
+              ),
+              Effect.ignore,
+              Effect.ensuring(Effect.sync(() => void (allowance.isPrefetching = false)))
+            ),
+            { startImmediately: true }
+          )
+        })
 
       const spend = (allowance: Allowance, service: string): Reservation => {
         metrics.metered(service, "within_limit")
@@ -172,24 +217,38 @@ export class RelayMeter extends Context.Service<
         }
       }
 
-      /** One taker for each allowance: those behind it find the chunk it brought, or why there is none. */
+      /** One take for each allowance: those behind it find the chunk it brought, or why there is none. */
       const refill = Effect.fnUntraced(function* (allowance: Allowance, facts: SessionFacts) {
-        if (allowance.available > 0) return spend(allowance, facts.header.serviceId)
-        const now = yield* Clock.currentTimeMillis
-        if (now < allowance.awayUntil) return yield* storeIsAway
-        if (now >= allowance.exhaustedUntil) {
-          yield* take(allowance, yield* limitOf(allowance, facts), now, facts.header.sessionEndBlockHeight)
+        let deadline: number | undefined
+        while (true) {
           if (allowance.available > 0) return spend(allowance, facts.header.serviceId)
-          allowance.exhaustedUntil = now + EXHAUSTED_MILLIS
+          const now = yield* Clock.currentTimeMillis
+          if (now < allowance.awayUntil) return yield* storeIsAway
+          if (now < allowance.exhaustedUntil) {
+            metrics.metered(facts.header.serviceId, "over_limit")
+            return undefined
+          }
+          // Not within the wait: the chain has its own, and nothing is charged without a limit.
+          const limit = yield* limitOf(allowance, facts)
+          if (allowance.available > 0) continue
+          const taking = allowance.taking ?? (yield* startTake(allowance, limit, facts))
+          const asked = yield* Clock.currentTimeMillis
+          deadline ??= asked + TAKE_WAIT_MILLIS
+          const ended =
+            taking.pollUnsafe() ??
+            Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.await(taking), deadline - asked))
+          if (ended === undefined) {
+            yield* giveUp(allowance, taking)
+            return yield* noAnswer
+          }
+          if (Exit.isFailure(ended)) return yield* Effect.failCause(ended.cause)
         }
-        metrics.metered(facts.header.serviceId, "over_limit")
-        return undefined
       })
 
       /** Returns false when the store did not confirm. */
-      const giveBack = (allowance: Allowance) =>
+      const giveBack = (allowance: Allowance, atMost = Number.POSITIVE_INFINITY) =>
         Effect.suspend(() => {
-          const units = wholeUnits(allowance)
+          const units = Math.min(wholeUnits(allowance), atMost)
           if (units === 0) return Effect.succeed(true)
           const amount = BigInt(units) * allowance.unit.upokt
           allowance.available -= units * allowance.unit.relays
@@ -213,7 +272,7 @@ export class RelayMeter extends Context.Service<
       const makeRoom = Effect.suspend(() => {
         if (held.size <= ALLOWANCE_CAPACITY) return Effect.void
         for (const [name, allowance] of held) {
-          if (allowance.outstanding > 0) continue
+          if (isInUse(allowance)) continue
           forget(name, allowance)
           return giveBack(allowance)
         }
@@ -225,8 +284,8 @@ export class RelayMeter extends Context.Service<
         for (const [name, allowance] of held) {
           if (allowance.graceEnd >= height) continue
           const isConfirmed = yield* giveBack(allowance)
-          // What is still outstanding may be released and is given back at a later block.
-          if (allowance.outstanding === 0 && wholeUnits(allowance) === 0) forget(name, allowance)
+          // What is still outstanding may be released and is given back at a later block; so may a chunk come in.
+          if (!isInUse(allowance) && wholeUnits(allowance) === 0) forget(name, allowance)
           if (!isConfirmed) return false
         }
         return true
@@ -246,13 +305,28 @@ export class RelayMeter extends Context.Service<
             const { unit } = facts
             if (!meter.enabled || unit === undefined) return Effect.succeed(uncharged)
             const allowance = allowanceOf(facts, unit, supplier)
-            if (allowance.available > 0) return Effect.succeed(spend(allowance, facts.header.serviceId))
+            if (allowance.available > 0) {
+              const reservation = spend(allowance, facts.header.serviceId)
+              return allowance.available > allowance.low ||
+                allowance.isPrefetching ||
+                allowance.taking !== undefined ||
+                isDraining
+                ? Effect.succeed(reservation)
+                : Effect.as(prefetch(allowance, facts), reservation)
+            }
             // Held meanwhile: a chunk that comes in is not to be forgotten with a session that ended while it was asked
             // for, nor with an allowance that makes room.
             return Effect.acquireUseRelease(
-              Effect.sync(() => void allowance.outstanding++),
-              () => Effect.andThen(makeRoom, allowance.lock.withPermits(1)(refill(allowance, facts))),
-              () => Effect.sync(() => void allowance.outstanding--)
+              Effect.sync(() => {
+                allowance.outstanding++
+                allowance.waiting++
+              }),
+              () => Effect.andThen(makeRoom, refill(allowance, facts)),
+              () =>
+                Effect.sync(() => {
+                  allowance.outstanding--
+                  allowance.waiting--
+                })
             )
           }),
         settle: Effect.fnUntraced(function* (height) {
@@ -264,17 +338,21 @@ export class RelayMeter extends Context.Service<
             const allowance = held.get(name)
             return allowance === undefined ? Effect.void : Effect.asVoid(giveBack(allowance))
           }),
-        drain: Effect.suspend(() =>
-          Effect.forEach([...held.values()], giveBack, { concurrency: DRAIN_CONCURRENCY, discard: true })
-        )
+        drain: Effect.gen(function* () {
+          isDraining = true
+          // A chunk that comes in later than this is given back by itself, while this process still runs.
+          yield* Effect.timeoutOption(Fiber.awaitAll([...takes]), STORE_WAIT)
+          yield* Effect.forEach([...held.values()], (allowance) => giveBack(allowance), {
+            concurrency: DRAIN_CONCURRENCY,
+            discard: true
+          })
+        })
       })
     })
   )
 }
 
-/** Units held that are not begun. */
-const wholeUnits = ({ available, unit }: Allowance): number => Math.floor(available / unit.relays)
-
-const storeIsAway = Effect.fail(
-  new MeterUnavailable({ operation: "take", cause: new Error("it did not answer a moment ago") })
-)
+const unavailable = (why: string) =>
+  Effect.fail(new MeterUnavailable({ operation: "take", cause: new Error(`the meter store ${why}`) }))
+const storeIsAway = unavailable("did not answer a moment ago")
+const noAnswer = unavailable(`did not answer within ${TAKE_WAIT_MILLIS} ms`)

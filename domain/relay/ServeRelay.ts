@@ -17,7 +17,7 @@ import { fromUtf8, textToBytes } from "../wire/ByteText.ts"
 import { AdmitRelay, type PlausibleRelay, refuserFor, type RelayInput } from "./AdmitRelay.ts"
 import { CompleteRelay, meanwhile } from "./CompleteRelay.ts"
 import { encodeHttpError } from "./PoktHttp.ts"
-import { RecordRelay } from "./RecordRelay.ts"
+import { RecordRelay, type RecordingReason } from "./RecordRelay.ts"
 import { PeerBudget } from "./PeerBudget.ts"
 import { RelayMeter } from "./RelayMeter.ts"
 import { type RelayLabels, relayMetrics, UNREAD } from "./RelayMetrics.ts"
@@ -43,6 +43,18 @@ export interface RelayAnswer {
   readonly refusal: RefusalCause | undefined
 }
 
+/** Something that keeps this relayer from serving, or that is about to. */
+export interface ReadyReason {
+  readonly name: "no_block" | "no_supplier_key" | RecordingReason["name"]
+  /** For the operator. */
+  readonly text: string
+  /** Whether nothing is served because of it. */
+  readonly isBlocking: boolean
+}
+
+const NO_BLOCK = { name: "no_block", text: "no block seen yet", isBlocking: true } as const
+const NO_KEY = { name: "no_supplier_key", text: "no supplier key loaded", isBlocking: true } as const
+
 const PROTOBUF = "application/x-protobuf"
 const JSON_TYPE = "application/json"
 
@@ -52,8 +64,8 @@ export class ServeRelay extends Context.Service<
   {
     /** Serves one relay. Never fails; interruption means that nobody listens any more. */
     readonly serve: (call: RelayCall) => Effect.Effect<RelayAnswer>
-    /** What keeps this relayer from serving anything, in words; empty when it can. No I/O. */
-    readonly notReady: Effect.Effect<ReadonlyArray<string>>
+    /** What a probe should know: it is ready unless one of them is blocking. No I/O. */
+    readonly readyReasons: Effect.Effect<ReadonlyArray<ReadyReason>>
     /** Whether the service has a healthy backend; none for a service that is not offered. No I/O. */
     readonly isServiceReady: (service: string) => Effect.Effect<Option.Option<boolean>>
     /** House-keeping that runs as long as the relayer: spool replay, give-backs, forgetting. */
@@ -188,11 +200,11 @@ export class ServeRelay extends Context.Service<
 
         return ServeRelay.of({
           serve,
-          notReady: Effect.gen(function* () {
-            const missing: Array<string> = []
-            if (Option.isNone(yield* Effect.option(blocks.latest))) missing.push("no block seen yet")
-            if ((yield* keys.held).length === 0) missing.push("no supplier key loaded")
-            return missing
+          readyReasons: Effect.gen(function* () {
+            const reasons: Array<ReadyReason> = [...(yield* recorder.reasons)]
+            if (Option.isNone(yield* Effect.option(blocks.latest))) reasons.unshift(NO_BLOCK)
+            if ((yield* keys.held).length === 0) reasons.unshift(NO_KEY)
+            return reasons
           }),
           isServiceReady: Effect.fnUntraced(function* (service) {
             const offered = policy.services.get(service)

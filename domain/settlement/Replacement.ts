@@ -7,6 +7,7 @@
 import { Duration, Effect, Option } from "effect"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import type { Block } from "../ports/Blocks.ts"
+import { readFresh } from "../cache/FreshRead.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
@@ -73,7 +74,7 @@ export const worthSending = Effect.fnUntraced(function* (
   const { gas } = yield* SubmissionMemory
   const limit = submission.fixedGasPerMessage ?? gasLimit(gas[kind], submission.gasAdjustment)
   const gasFee = feeAmount(limit, submission.gasPrice)
-  const params = kind === "proof" ? yield* ChainQuery.use((chain) => chain.proofParams) : undefined
+  const params = kind === "proof" ? yield* readFresh(ChainQuery.use((chain) => chain.proofParams)) : undefined
   return messages.filter(
     ({ session, worth }) =>
       !replaced.has(session) ||

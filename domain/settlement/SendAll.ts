@@ -7,23 +7,24 @@ import type { Block } from "../ports/Blocks.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { parseTraceparent } from "../tracing/Traceparent.ts"
 import type { Batch } from "./ClaimBatch.ts"
-import { sendBatch } from "./SendBatch.ts"
+import { isGasTrusted, sendBatch } from "./SendBatch.ts"
 import { isolated, type Submission } from "./Submission.ts"
 import { noteObstacle } from "./SubmissionMemory.ts"
-import type { SendMode } from "./SubmissionTiming.ts"
+import { sendMode } from "./SubmissionTiming.ts"
 
-/** A batch that fails leaves the later ones going. `sessions` are those of the group, for links. */
+/** A batch that fails, or for which it is too early, leaves the later ones going. `sessions` are those of the group, for links. */
 export const sendAll = Effect.fnUntraced(function* (
   submission: Submission,
   batches: ReadonlyArray<Batch>,
   sessions: ReadonlyArray<SessionCopy>,
-  block: Block,
-  mode: Extract<SendMode, "simulated" | "blind">
+  block: Block
 ) {
   const { enabled, step } = yield* StepTracer
   const { lease } = yield* SessionLedger
   const name = submission.kind === "claim" ? "SubmitClaims.batch" : "SubmitProofs.batch"
   for (const batch of batches) {
+    const mode = sendMode(submission.window, block.height, yield* isGasTrusted(submission.kind, batch.length))
+    if (mode === "early" || mode === "closed") continue
     const links = enabled
       ? linksOf(sessions.filter(({ session }) => batch.some((sent) => sent.session === session)))
       : []

@@ -228,7 +228,8 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
 /**
  * Gas limit of the batch: fixed, assumed, or simulated; what was simulated is assumed from then on. A message that was sent
  * or refused before is simulated even where gas is fixed, so that it pays no fee at every height or under every owner, and
- * so is everything until fixed gas was seen to be enough. Never below what the last refusal for gas showed to be needed.
+ * so is everything until fixed gas was seen to be enough; what is assumed is not below it, nor below what the last refusal
+ * for gas showed to be needed.
  */
 const chosenGas = Effect.fnUntraced(function* (
   { kind, window }: Submission,
@@ -242,7 +243,8 @@ const chosenGas = Effect.fnUntraced(function* (
   const messages = BigInt(batch.length)
   const fixed = settings.fixedGasPerMessage
   const least = greater((fixed ?? 0n) * messages, memory.leastGas[kind] * messages)
-  const assumed = fixed === undefined ? gasLimit(memory.gas[kind] * messages, settings.gasAdjustment) : least
+  const isTrusted = yield* isGasTrusted(kind, batch.length)
+  const assumed = isTrusted ? least : gasLimit(memory.gas[kind] * messages, settings.gasAdjustment)
   const isDoubted = batch.some(({ session, wasSent }) => wasSent || memory.alone.has(session))
   if (mode === "blind" && !(isDoubted && block.height >= window.opens)) return greater(assumed, least)
   const simulated = yield* simulatedGas(draft).pipe(
@@ -255,7 +257,7 @@ const chosenGas = Effect.fnUntraced(function* (
   if (Option.isNone(simulated)) return greater(assumed, least)
   memory.gas = { ...memory.gas, [kind]: simulated.value / messages }
   if (fixed !== undefined && simulated.value + UNCOUNTED_GAS <= least) {
-    memory.isGasEnough = { ...memory.isGasEnough, [kind]: true }
+    memory.enoughFrom = { ...memory.enoughFrom, [kind]: Math.min(memory.enoughFrom[kind], batch.length) }
     return least
   }
   return greater(gasLimit(simulated.value, settings.gasAdjustment), least)
@@ -263,11 +265,11 @@ const chosenGas = Effect.fnUntraced(function* (
 
 const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
-/** Is the gas of a message set by the operator, and was it seen to be enough? */
-export const isGasTrusted = Effect.fnUntraced(function* (kind: Submission["kind"]) {
+/** Is gas set by the operator, and was it seen to be enough for a transaction of so many messages, or of any number? */
+export const isGasTrusted = Effect.fnUntraced(function* (kind: Submission["kind"], messages = Number.MAX_VALUE) {
   const { submission } = yield* MinerSettings
   const memory = yield* SubmissionMemory
-  return submission.fixedGasPerMessage !== undefined && memory.isGasEnough[kind]
+  return submission.fixedGasPerMessage !== undefined && memory.enoughFrom[kind] <= messages
 })
 
 /** Remembers that the transaction's gas was not enough: the next ones get at least half as much again for each message. */
@@ -277,7 +279,7 @@ export const raiseGas = (kind: Submission["kind"], { txBytes }: Pick<TxIntent, "
     if (Result.isFailure(tx) || tx.success.fee === undefined) return
     const raised = (tx.success.fee.gasLimit * 3n) / (2n * BigInt(tx.success.messages.length)) + 1n
     memory.leastGas = { ...memory.leastGas, [kind]: greater(memory.leastGas[kind], raised) }
-    memory.isGasEnough = { ...memory.isGasEnough, [kind]: false }
+    memory.enoughFrom = { ...memory.enoughFrom, [kind]: Number.POSITIVE_INFINITY }
   })
 
 /** Gas used by the transaction in a simulation, which takes any signature but counts its size. */

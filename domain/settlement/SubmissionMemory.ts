@@ -49,8 +49,11 @@ export interface SubmissionRecords {
   gas: { claim: bigint; proof: bigint }
   /** Least gas limit of one message since a transaction ran out of gas; 0 before that. */
   leastGas: { claim: bigint; proof: bigint }
-  /** Was the fixed gas of a message seen to be enough? Until then a message is simulated although its gas is fixed. */
-  isGasEnough: { claim: boolean; proof: boolean }
+  /**
+   * Messages of the smallest transaction for which fixed gas was seen to be enough, infinite before: smaller ones are
+   * simulated although their gas is fixed, since what all messages share weighs more in them.
+   */
+  enoughFrom: { claim: number; proof: number }
   readonly obstacles: Map<SessionId, Obstacle>
   /** Sessions whose message was refused: they go alone, and only after a simulation. */
   readonly alone: Set<SessionId>
@@ -73,7 +76,7 @@ export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): Submiss
   timeouts: noTimeouts,
   gas,
   leastGas: { claim: 0n, proof: 0n },
-  isGasEnough: { claim: false, proof: false },
+  enoughFrom: { claim: Number.POSITIVE_INFINITY, proof: Number.POSITIVE_INFINITY },
   obstacles: new Map(),
   alone: new Set(),
   marks: new Map(),

@@ -7,8 +7,11 @@ import { MinerSettings } from "../mining/MinerSettings.ts"
 import type { SessionCopy } from "../mining/SessionCopy.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
 import type { Block } from "../ports/Blocks.ts"
+import { readFresh } from "../cache/FreshRead.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
+import { ChainTx } from "../ports/ChainTx.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
+import type { SessionId } from "../protocol/Identifiers.ts"
 import type { SessionCommand } from "../session/SessionDecider.ts"
 import type { SessionEvent } from "../session/SessionEvent.ts"
 import type { SessionState } from "../session/SessionState.ts"
@@ -40,7 +43,7 @@ export const submitClaims = Effect.fnUntraced(function* (
   const due = group.sessions.filter(({ state }) => isDue("claim", state))
   if (isWindowPast(submission.window, block.height)) {
     // Only what the chain says after the window tells a missed claim from one that just was not seen yet.
-    if (Option.isSome(claims)) yield* missClaims(due, claims.value, block.height)
+    if (Option.isSome(claims)) yield* missClaims(due, intents, claims.value, block.height)
     return
   }
   const mode = sendMode(submission.window, block.height, yield* isGasTrusted("claim"))
@@ -52,7 +55,7 @@ export const submitClaims = Effect.fnUntraced(function* (
   )
   const worthwhile = yield* worthSending("claim", replaced, messages.flat())
   const batches = planBatches(worthwhile, memory.alone, batchBounds("claim", settings))
-  yield* sendAll(submission, batches, group.sessions, block, mode)
+  yield* sendAll(submission, batches, group.sessions, block)
 })
 
 /** Sessions planned at the same time. */
@@ -72,7 +75,7 @@ const claimMessage = (copy: SessionCopy, height: bigint) =>
     const prices = yield* sessionPrices(state.header)
     const verdict = planClaim(state.accepted, {
       ...prices,
-      proofParams: yield* ChainQuery.use((chain) => chain.proofParams),
+      proofParams: yield* readFresh(ChainQuery.use((chain) => chain.proofParams)),
       gasPrice: submission.gasPrice,
       claimGas: gas.claim,
       proofGas: gas.proof
@@ -112,8 +115,16 @@ const skipImpossible = (obstacle: Obstacle | undefined, height: bigint): Session
     ? { _tag: "Skip", reason: "supplier_not_in_session", detail: obstacle.detail, height }
     : undefined
 
-/** The window is over: every session without its claim on chain ends, with the reason that stood in its way. */
-const missClaims = (due: ReadonlyArray<SessionCopy>, claims: ClaimsOnChain, height: bigint) =>
+/**
+ * The window is over: every session without its claim on chain ends, with the reason that stood in its way. One whose
+ * transaction took effect has its claim: the claims were read from a node that is behind.
+ */
+const missClaims = (
+  due: ReadonlyArray<SessionCopy>,
+  intents: ReadonlyArray<TxIntent>,
+  claims: ClaimsOnChain,
+  height: bigint
+) =>
   Effect.forEach(
     due.filter(({ session, state }) => !isOurs(claims.get(session), state.accepted.root)),
     ({ session, state }) =>
@@ -121,6 +132,7 @@ const missClaims = (due: ReadonlyArray<SessionCopy>, claims: ClaimsOnChain, heig
         const ledger = yield* SessionLedger
         const memory = yield* SubmissionMemory
         const obstacle = memory.obstacles.get(session)
+        if (!claims.has(session) && (yield* tookEffect(session, intents))) return
         const impossible = claims.has(session) ? undefined : skipImpossible(obstacle, height)
         if (impossible !== undefined) {
           yield* ledger.record(session, impossible)
@@ -132,6 +144,15 @@ const missClaims = (due: ReadonlyArray<SessionCopy>, claims: ClaimsOnChain, heig
       }).pipe(isolated("miss claim", { session, height })),
     { discard: true }
   )
+
+const tookEffect = Effect.fnUntraced(function* (session: SessionId, intents: ReadonlyArray<TxIntent>) {
+  const tx = yield* ChainTx
+  const own = intents.filter(
+    ({ kind, sessions }) => kind === "claim" && sessions.some((sent) => sent.session === session)
+  )
+  const found = yield* Effect.forEach(own, ({ txHash }) => tx.find(txHash))
+  return found.some((included) => Option.isSome(included) && Option.isNone(included.value.refusal))
+})
 
 type ClaimMissed = Pick<Extract<SessionEvent, { readonly _tag: "ClaimMissed" }>, "reason" | "detail">
 

@@ -9,6 +9,7 @@ import { MinerSettings } from "../mining/MinerSettings.ts"
 import type { SessionCopy } from "../mining/SessionCopy.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
 import { type Block, Blocks } from "../ports/Blocks.ts"
+import { readFresh } from "../cache/FreshRead.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
 import type { ProofParams } from "../protocol/ProofParams.ts"
@@ -47,7 +48,7 @@ export const requireProofs = Effect.fnUntraced(function* (group: SessionGroup, c
     )
     return
   }
-  const params = yield* ChainQuery.use((chain) => chain.proofParams)
+  const params = yield* readFresh(ChainQuery.use((chain) => chain.proofParams))
   yield* Effect.forEach(
     undecided,
     (copy) =>
@@ -110,7 +111,7 @@ export const submitProofs = Effect.fnUntraced(function* (
   const messages = yield* Effect.forEach(due, (copy) => proofMessage(copy, seed.value, block.height))
   const worthwhile = yield* worthSending("proof", replaced, messages.flat())
   const batches = planBatches(worthwhile, memory.alone, batchBounds("proof", settings))
-  yield* sendAll(submission, batches, group.sessions, block, mode)
+  yield* sendAll(submission, batches, group.sessions, block)
 })
 
 /** Was a proof sent that the chain found invalid? Root and path are final: the same bytes would pay for the same verdict. */

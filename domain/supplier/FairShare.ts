@@ -19,6 +19,10 @@ export interface FleetView {
   readonly adopted: ReadonlySet<SupplierAddress>
   /** Did the set of replicas stay the same for a lease's life? Then what is free has no other taker. */
   readonly isSettled: boolean
+  /** Given up by others a moment ago: tried first. */
+  readonly released: ReadonlySet<SupplierAddress>
+  /** Much may be free, because replicas or keys came or went: everything is tried, not a part in each round. */
+  readonly isEager: boolean
   /** Counts the plans; rotates the order in which suppliers are tried. */
   readonly round: number
 }
@@ -35,13 +39,15 @@ export interface FleetPlan {
   readonly isAdoption: boolean
 }
 
-/** Suppliers tried in one round: bounds the calls to the lease store. */
+/** Suppliers tried in one round while nothing happens: bounds the calls to the lease store. */
 export const TRIES_PER_ROUND = 32
+/** Suppliers adopted in one round. */
+const ADOPTIONS_PER_ROUND = 8
 
 /**
  * Plans one round: hands over what is beyond the share or has no key here, takes what is free up to the share. Beyond
- * it one supplier is adopted in a round, if nothing is to be handed over and the set of replicas is settled. Linear in
- * the keys.
+ * it a few suppliers are adopted in a round, if nothing is to be handed over and the set of replicas is settled. Who has
+ * no more than the share hands nothing over, whoever comes and goes. Linear in the keys.
  */
 export const planFleet = (view: FleetView): FleetPlan => {
   const replicas = [...new Set([...view.replicas, view.replica])].sort()
@@ -51,18 +57,21 @@ export const planFleet = (view: FleetView): FleetPlan => {
   const kept = view.owned.filter((supplier) => keys.has(supplier))
   const removable = kept.filter((supplier) => !view.adopted.has(supplier))
   // The newest first: what was just taken is the cheapest to hand over.
-  const excess = Math.max(0, kept.length - share)
+  const excess = Math.max(0, removable.length - share)
   const release = [...withoutKey, ...(excess === 0 ? [] : removable.slice(-excess))]
   const owned = new Set(view.owned)
   const free = view.keys.filter((supplier) => !owned.has(supplier) && !view.resting.has(supplier))
   const wanted = Math.max(0, share - kept.length)
   const isAdoption = wanted === 0 && release.length === 0 && view.isSettled
-  const start = startAt(free.length, replicas.indexOf(view.replica), replicas.length, view.round)
+  const released = free.filter((supplier) => view.released.has(supplier))
+  const others = free.filter((supplier) => !view.released.has(supplier))
+  const start = startAt(others.length, replicas.indexOf(view.replica), replicas.length, view.round)
+  const inTurn = [...others.slice(start), ...others.slice(0, start)]
   return {
     share,
     release,
-    candidates: [...free.slice(start), ...free.slice(0, start)].slice(0, TRIES_PER_ROUND),
-    wanted: isAdoption ? 1 : wanted,
+    candidates: [...released, ...(view.isEager ? inTurn : inTurn.slice(0, TRIES_PER_ROUND))],
+    wanted: isAdoption ? ADOPTIONS_PER_ROUND : wanted,
     isAdoption
   }
 }

@@ -2,7 +2,7 @@
  * All benchmarks of the product, as one JSON object on stdout; progress goes to stderr. Figures are medians of interleaved
  * rounds; ratios are of one run. Each target is printed with its value and whether it holds; the exit status does not tell.
  *
- * `npm run bench -- [--quick] [--only NAME]…`; names: ring, signing, trie, proof, codec, serve, tracing, demo.
+ * `npm run bench -- [--quick] [--only NAME]…`; names: ring, signing, trie, proof, codec, serve, sqlite, tracing, demo.
  */
 import { availableParallelism, cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
@@ -16,11 +16,12 @@ import { benchProof } from "./ProofBench.ts"
 import { benchRelayCodec } from "./RelayCodecBench.ts"
 import { benchRing, benchSigning } from "./RingBench.ts"
 import { benchServeRelay } from "./ServeRelayBench.ts"
+import { benchSqlite } from "./SqliteBench.ts"
 import { targetsOf } from "./Targets.ts"
 import { measureTracing } from "./TracingBench.ts"
 import { benchTrie, type TrieFigures } from "./TrieBench.ts"
 
-const NAMES = ["ring", "signing", "trie", "proof", "codec", "serve", "tracing", "demo"] as const
+const NAMES = ["ring", "signing", "trie", "proof", "codec", "serve", "sqlite", "tracing", "demo"] as const
 type Name = (typeof NAMES)[number]
 
 const refuse = (sentence: string): never => {
@@ -79,6 +80,7 @@ const proof = await run("proof", () => benchProof(length))
 // What cannot be avoided is defined with the native library, so without it there is nothing to compare with.
 const native = Result.isSuccess(loadSecp256k1Native())
 const serve = native ? await run("serve", () => benchServeRelay(length)) : undefined
+const sqlite = await run("sqlite", () => benchSqlite(length))
 const tracing = await run("tracing", () => measureTracing(Math.round(400 * length.share), length.rounds))
 
 print({
@@ -98,6 +100,7 @@ print({
   trie,
   proof,
   serve,
+  sqlite,
   tracing,
   demo,
   targets: targetsOf({

@@ -173,6 +173,20 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
           assert.deepStrictEqual(yield* leases.replicas, ["a", "b", "c"])
         }))
 
+      test("are gone at once when they withdraw, may come back, and keep their leases meanwhile", (leases) =>
+        Effect.gen(function* () {
+          const lease = Option.getOrThrow(yield* leases.acquire(alice, "a"))
+          yield* leases.announce("a")
+          yield* leases.announce("b")
+          yield* leases.withdraw("a")
+          yield* leases.withdraw("a")
+          yield* leases.withdraw("never announced")
+          assert.deepStrictEqual(yield* leases.replicas, ["b"])
+          yield* leases.renew(lease)
+          yield* leases.announce("a")
+          assert.deepStrictEqual(yield* leases.replicas, ["a", "b"])
+        }))
+
       test("are gone one life after their last announcement", (leases) =>
         Effect.gen(function* () {
           yield* leases.announce("a")

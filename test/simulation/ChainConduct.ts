@@ -81,7 +81,7 @@ export class ChainConduct {
 }
 
 /** The window, from the protocol's text and not from the code under test. */
-const windowOf = (tag: "CreateClaim" | "SubmitProof", params: SharedParams, end: bigint) => {
+export const windowOf = (tag: "CreateClaim" | "SubmitProof", params: SharedParams, end: bigint) => {
   const claimOpens = end + params.claimWindowOpenOffsetBlocks + 1n
   const claimCloses = claimOpens + params.claimWindowCloseOffsetBlocks
   const proofOpens = claimCloses + params.proofWindowOpenOffsetBlocks

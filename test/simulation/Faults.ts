@@ -49,13 +49,20 @@ export type Fault =
       readonly span: Span
       readonly effect: EffectOfFailure
     }
+  /** One broadcast is answered with a refusal that leaves open what became of it: sent twice on its way, or a slow clock. */
+  | {
+      readonly _tag: "Answer"
+      readonly at: StepTrigger
+      readonly answer: "nonce_used" | "expired"
+      readonly effect: EffectOfFailure
+    }
   /** One call takes effect late or its answer comes late. */
   | { readonly _tag: "Slow"; readonly at: StepTrigger; readonly before: number; readonly after: number }
   /** One append is never answered and takes effect later. */
   | { readonly _tag: "LateAppend"; readonly at: StepTrigger; readonly millis: number }
   /**
-   * Every call of a port by the replica (`miner-*`: by all miners) fails for a while; during `lead` milliseconds before, answers take
-   * more than a second.
+   * Every call of a port, or one of its calls (`ChainTx.simulate`), by the replica (`miner-*`: by all miners) fails for a
+   * while; during `lead` milliseconds before, answers take more than a second.
    */
   | {
       readonly _tag: "Outage"
@@ -147,7 +154,7 @@ const RELAYER_STEPS = [
   "SupplierKeys.sign",
   "RingVerifier.verify",
   "ChainQuery.session",
-  "ChainQuery.account",
+  "ChainQuery.publicKey",
   "ChainQuery.application",
   "*"
 ] as const
@@ -407,7 +414,7 @@ const chainMakers: ReadonlyArray<Maker> = [
       { dropAccepted: random.between(1, 2), dropKeepsCache: true },
       { loseReplies: random.between(1, 2) },
       { inclusionDelayBlocks: 1n },
-      { refusals: [{ codespace: "sdk", code: 20, log: "mempool is full" }] },
+      { refusals: [MEMPOOL_FULL] },
       { refusals: [{ codespace: "sdk", code: 13, log: "insufficient fees; got: 1upokt required: 2upokt" }] },
       { refusals: [{ codespace: "sdk", code: 11, log: "out of gas in location: WriteFlat; gasWanted: 1, gasUsed: 2" }] }
     ])
@@ -424,6 +431,56 @@ const chainMakers: ReadonlyArray<Maker> = [
     proofClose: random.between(1, 3)
   })
 ]
+
+/** What stands between a sealed session and the chain: single calls that fail, answers that mislead, single losses. */
+const submissionMakers: ReadonlyArray<Maker> = [
+  (random, targets) => ({
+    _tag: "Outage",
+    port: random.pick(["ChainTx.simulate", "ChainQuery.claims"]),
+    replica: random.pick([...targets.miners, "miner-*", "miner-*"]),
+    span: spanOf(random, targets, 6),
+    lead: 0,
+    effect: "none"
+  }),
+  // The first look of one height.
+  (random, targets) => ({
+    _tag: "Outage",
+    port: random.pick(["ChainTx.simulate", "ChainQuery.claims", "ChainQuery.claims"]),
+    replica: "miner-*",
+    span: {
+      from: random.between(4, Math.floor(targets.horizon / targets.blockMillis)) * targets.blockMillis - 100,
+      millis: random.between(200, 1_300)
+    },
+    lead: 0,
+    effect: "none"
+  }),
+  (random, targets) => ({
+    _tag: "Answer",
+    at: { replica: random.pick(targets.miners), operation: "ChainTx.broadcast", nth: random.between(1, 8) },
+    answer: random.pick(["nonce_used", "nonce_used", "expired"]),
+    effect: random.pick<EffectOfFailure>(["none", "done", "done", random.between(100, 6_000)])
+  }),
+  (random, targets) => ({
+    _tag: "Node",
+    replica: random.pick(targets.miners),
+    span: { from: random.between(0, targets.horizon), millis: 12 * targets.blockMillis },
+    faults: random.pick<Partial<NodeFaults>>([
+      { refusals: [MEMPOOL_FULL] },
+      { refusals: [MEMPOOL_FULL, MEMPOOL_FULL] },
+      { loseReplies: random.between(1, 2) },
+      { dropAccepted: 1 },
+      { dropAccepted: 1, dropKeepsCache: true }
+    ])
+  }),
+  (random, targets) => ({
+    _tag: "Node",
+    replica: random.pick(targets.miners),
+    span: spanOf(random, targets, 6),
+    faults: { queryLagBlocks: BigInt(random.between(1, 2)) }
+  })
+]
+
+const MEMPOOL_FULL = { codespace: "sdk", code: 20, log: "mempool is full" }
 
 /** Each a single event, over in a moment. */
 const mishapMakers: ReadonlyArray<Maker> = [
@@ -442,15 +499,22 @@ const mishapMakers: ReadonlyArray<Maker> = [
     _tag: "Node",
     replica: random.pick(targets.miners),
     span: spanOf(random, targets, 1),
-    faults: random.pick<Partial<NodeFaults>>([{ loseReplies: 1 }, { dropAccepted: 1 }, { txsFail: true }])
-  })
+    faults: random.pick<Partial<NodeFaults>>([
+      { loseReplies: 1 },
+      { dropAccepted: 1 },
+      { dropAccepted: 1, dropKeepsCache: true },
+      { txsFail: true }
+    ])
+  }),
+  // Answers that mislead.
+  ...submissionMakers.slice(2, 3)
 ]
 
 const MAKERS: Readonly<Record<Weather, ReadonlyArray<Maker>>> = {
   calm: [],
   mishap: mishapMakers,
   relayers: relayerMakers,
-  miners: minerMakers,
-  chain: [...chainMakers, ...chainMakers, ...minerMakers],
-  storm: [...relayerMakers, ...minerMakers, ...chainMakers]
+  miners: [...minerMakers, ...submissionMakers],
+  chain: [...chainMakers, ...chainMakers, ...submissionMakers, ...submissionMakers, ...minerMakers],
+  storm: [...relayerMakers, ...minerMakers, ...chainMakers, ...submissionMakers]
 }

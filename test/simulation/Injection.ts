@@ -1,6 +1,7 @@
 /** Turns the faults of a run into what becomes of each step: matches triggers and spans, adds the latency of every day. */
 import { BackendFailed } from "../../domain/ports/Backends.ts"
 import { ChainUnavailable } from "../../domain/ports/Blocks.ts"
+import { TxRefused } from "../../domain/ports/ChainTx.ts"
 import { BroadcastUnavailable } from "../../domain/ports/Broadcast.ts"
 import { LeasesUnavailable } from "../../domain/ports/Leases.ts"
 import { MeterUnavailable } from "../../domain/ports/MeterStore.ts"
@@ -69,7 +70,7 @@ export class Injection {
     if (now >= this.#healedAt) return this.#latency(step, any)
     let directive: Directive = this.#latency(step, any)
     for (const outage of this.#outages) {
-      if (!operation.startsWith(`${outage.port}.`) || !aims(outage.replica, replica)) continue
+      if (!concerns(outage.port, operation) || !aims(outage.replica, replica)) continue
       if (inSpan(outage.span, now)) directive = this.#failed(outage, directive, step, outage.effect)
       else if (inSpan({ from: outage.span.from - outage.lead, millis: outage.lead }, now)) {
         directive = { ...directive, delayAfter: LEAD_DELAY_MILLIS }
@@ -101,6 +102,9 @@ export class Injection {
           return { ...directive, crash: fault }
         case "Failure":
           directive = this.#failed(fault, directive, step, fault.effect)
+          break
+        case "Answer":
+          directive = { ...directive, failure: { error: ANSWERS[fault.answer], effect: fault.effect } }
           break
         case "Slow":
           if (!isLocal(operation)) directive = { ...directive, delayBefore: fault.before, delayAfter: fault.after }
@@ -146,6 +150,25 @@ export class Injection {
 const triggerKey = ({ replica, operation, nth }: StepTrigger): string => `${replica}|${operation}|${nth}`
 
 const inSpan = ({ from, millis }: Span, now: number): boolean => from <= now && now < from + millis
+
+/** `port` is that of the operation, or the operation itself. */
+const concerns = (port: string, operation: string): boolean => operation === port || operation.startsWith(`${port}.`)
+
+/** Refusals of a broadcast that say little about what became of it. */
+const ANSWERS: Readonly<Record<FaultOf<"Answer">["answer"], TxRefused>> = {
+  nonce_used: new TxRefused({
+    reason: "nonce_used",
+    codespace: "sdk",
+    code: 18,
+    log: "failed to add unordered nonce: sender has already used timeout 1: invalid request"
+  }),
+  expired: new TxRefused({
+    reason: "expired",
+    codespace: "sdk",
+    code: 18,
+    log: "unordered tx ttl exceeds 10m0s: invalid request"
+  })
+}
 
 const aims = (target: string, replica: string): boolean =>
   target.endsWith("*") ? replica.startsWith(target.slice(0, -1)) : target === replica

@@ -114,6 +114,85 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutant: "{ path: proofPath(state.accepted.root, session, sha256), target }"
   },
   {
+    name: "a transaction counts as sent before a node has it",
+    file: "domain/settlement/SendBatch.ts",
+    line: "return yield* tx.broadcast(intent.txBytes).pipe(",
+    mutant: 'return yield* Effect.andThen(noteSent("taken"), tx.broadcast(intent.txBytes)).pipe('
+  },
+  {
+    name: "a full mempool is not asked again within the block",
+    file: "domain/settlement/SendBatch.ts",
+    line: 'return sendAgain(refused, "not_ready")',
+    mutant: 'return noteSent("taken")'
+  },
+  {
+    name: "a used nonce is built anew",
+    file: "domain/settlement/SendBatch.ts",
+    line: '        case "nonce_used":\n',
+    mutant: ""
+  },
+  {
+    name: "an expired transaction is built anew without asking the chain",
+    file: "domain/settlement/SendBatch.ts",
+    line: 'return sendAgain(refused, "expired")',
+    mutant: "return Effect.fail(refused)"
+  },
+  {
+    name: "fixed gas is trusted before it was seen to be enough",
+    file: "domain/settlement/SendBatch.ts",
+    line: "submission.fixedGasPerMessage !== undefined && memory.enoughFrom[kind] <= messages",
+    mutant:
+      "submission.fixedGasPerMessage !== undefined && memory.enoughFrom[kind] <= messages + Number.POSITIVE_INFINITY"
+  },
+  {
+    name: "a claim is given up while the claims on chain cannot be read",
+    file: "domain/settlement/Inclusion.ts",
+    line: "onNone: () => false,",
+    mutant: "onNone: () => true,"
+  },
+  {
+    name: "a claim is given up where a node that is behind does not show it",
+    file: "domain/settlement/Inclusion.ts",
+    line: "held.has(session) && !isOurs(held.get(session), root)",
+    mutant: "!isOurs(held.get(session), root)"
+  },
+  {
+    name: "a proof is given up once it is in a block",
+    file: "domain/settlement/Inclusion.ts",
+    line: 'const isGone = kind === "claim" && block.height > height && isReplaced(intent, claims)',
+    mutant: 'const isGone = kind === "proof" || (block.height > height && isReplaced(intent, claims))'
+  },
+  {
+    name: "a lost transaction gets no successor",
+    file: "domain/settlement/Replacement.ts",
+    line: "return block.height - recordedAt >= left",
+    mutant: "return block.height - recordedAt > LAST_BLOCKS * 100n"
+  },
+  {
+    name: "a transaction gets a successor at once",
+    file: "domain/settlement/Replacement.ts",
+    line: "if (left < 1n || left > LAST_BLOCKS) return false",
+    mutant: 'if (left < 1n || answer === "known") return left >= 1n'
+  },
+  {
+    name: "nothing is sent without a simulation",
+    file: "domain/settlement/SubmissionTiming.ts",
+    line: "height + 2n >= closes",
+    mutant: "height + 2n >= closes * 1_000n"
+  },
+  {
+    name: "claims that cannot be read are no failed step",
+    file: "domain/settlement/AdvanceSessions.ts",
+    line: 'Effect.andThen(Effect.logWarning("claims on chain are read again at the next look", unavailable), countFailedStep)',
+    mutant: 'Effect.logWarning("claims on chain are read again at the next look", unavailable)'
+  },
+  {
+    name: "sessions in doubt lose their transactions",
+    file: "domain/settlement/AdvanceSessions.ts",
+    line: "const kept = new Set([...live.map(({ session }) => session), ...doubted])",
+    mutant: "const kept = new Set([...live.map(({ session }) => session)])"
+  },
+  {
     name: "the lease is never given up by its own clock",
     file: "domain/supplier/SupplierFleet.ts",
     line: "const life = nanosOf(leases.ttl) - nanosOf(settings.leaseMargin)",

@@ -32,6 +32,8 @@ export const checkQuiescence = (world: World, tally: TrafficTally) =>
     for (const supplier of world.view.suppliers) {
       for (const [id, { events }] of world.view.stores.supplier(supplier).sessions) {
         checkEnd(world, supplier, id, events, settlements)
+        const end = replay(events).header.sessionEndBlockHeight
+        if (!world.seals.cameTooLate(supplier, id, end)) world.ability.judge(supplier, id, end, events)
       }
     }
     checkCharges(world)

@@ -4,8 +4,8 @@ import type { MemoryStores } from "../../adapters/memory/MemoryStores.ts"
 import type { RelayLogEntry } from "../../domain/ports/RelayLog.ts"
 import type { Scenario } from "./Scenario.ts"
 
-/** The invariants of the design, by number; S safety, L liveness. `calm`: nothing went wrong, so nothing may be lost. */
-export type InvariantId = "S1" | "S2" | "S3" | "S4" | "S5" | "S7" | "L1" | "L4" | "L5" | "calm" | "progress"
+/** The invariants of the design, by number; S safety, L liveness. `fees`: nothing is paid for twice. `calm`: nothing went wrong, so nothing may be lost. */
+export type InvariantId = "S1" | "S2" | "S3" | "S4" | "S5" | "S7" | "L1" | "L4" | "L5" | "fees" | "calm" | "progress"
 
 /** A broken invariant. */
 export interface Violation {

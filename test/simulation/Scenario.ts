@@ -115,7 +115,7 @@ export const drawScenario = (seed: number): Scenario => {
     },
     failBehavior: weather === "calm" || network.chance(0.5) ? "closed" : "open",
     leaseMillis: 6_000,
-    settings: minerSettings(network),
+    settings: withGas(minerSettings(network), random.stream("gas")),
     requests,
     faults,
     healedAt: horizon + 4 * BLOCK_MILLIS
@@ -224,10 +224,18 @@ const minerSettings = (random: SeededRandom): MinerSettings => ({
   fleet: {
     replica: "miner",
     renewEvery: Duration.millis(1_500),
+    orphansEvery: Duration.millis(1_500),
     leaseMargin: Duration.millis(500),
     handOverPause: Duration.millis(8_000),
     drainDeadline: Duration.millis(4_000)
   }
+})
+
+/** Sometimes the operator sets the gas of a message: enough for claims and proofs, for claims only, or too little. */
+const withGas = ({ ingest, submission, fleet }: MinerSettings, random: SeededRandom): MinerSettings => ({
+  ingest,
+  submission: { ...submission, fixedGasPerMessage: random.pick([undefined, undefined, 400_000n, 150_000n, 100_000n]) },
+  fleet
 })
 
 const names = (kind: string, count: number): ReadonlyArray<string> =>

@@ -210,10 +210,12 @@ export class ServingConduct {
   }
 }
 
-/** Most that one relayer holds of a counter. Source: `RelayMeter`. */
+/** Most that one relayer holds of a counter: a hundredth, of a small limit 8 relays or a sixteenth, at least one relay. */
 export const chunkOf = (limit: bigint, cost: bigint): bigint => {
-  const relays = cost === 0n ? 0n : limit / cost / 32n
-  return cost * (relays < 1n ? 1n : relays > 64n ? 64n : relays)
+  if (cost === 0n) return 0n
+  const all = limit / cost
+  const relays = all >= 800n ? all / 100n : all >= 128n ? 8n : all >= 16n ? all / 16n : 1n
+  return cost * relays
 }
 
 const remember = (memory: Map<string, number>, key: string, moment: number): void => {

@@ -12,7 +12,7 @@ import * as RelayLogMemory from "../../adapters/memory/RelayLogMemory.ts"
 import * as SupplierStoreMemory from "../../adapters/memory/SupplierStoreMemory.ts"
 import type { ChainState } from "../../adapters/simchain/ChainState.ts"
 import { genesis } from "../../adapters/simchain/Genesis.ts"
-import { noFaults } from "../../adapters/simchain/NodeFaults.ts"
+import { type NodeFaults, noFaults } from "../../adapters/simchain/NodeFaults.ts"
 import * as SimChain from "../../adapters/simchain/SimChain.ts"
 import type { NodePorts } from "../../adapters/simchain/SimNode.ts"
 import { makeKeyRing, makeSupplierKeys } from "../../domain/keys/KeyRing.ts"
@@ -24,9 +24,11 @@ import type { Lease } from "../../domain/ports/Leases.ts"
 import { encodeMinedRelay } from "../../domain/relay/MinedRelay.ts"
 import { defaultRelayPolicy, type RelayPolicy } from "../../domain/relay/RelayPolicy.ts"
 import { applications, gateways, supplierKeys, suppliers } from "./Actors.ts"
+import { Ability } from "./Ability.ts"
 import { ChainConduct } from "./ChainConduct.ts"
 import type { BackendMode } from "./Faults.ts"
-import type { GateKeeper, Step } from "./Gate.ts"
+import { FeeConduct } from "./FeeConduct.ts"
+import type { Directive, GateKeeper, Step } from "./Gate.ts"
 import { Injection } from "./Injection.ts"
 import { LeaseConduct } from "./LeaseConduct.ts"
 import { RelayAccounting } from "./RelayAccounting.ts"
@@ -60,6 +62,7 @@ export interface World {
   readonly accounting: RelayAccounting
   readonly serving: ServingConduct
   readonly chainConduct: ChainConduct
+  readonly ability: Ability
   readonly seals: SealConduct
   /** The first broken invariant, if any. */
   readonly violation: () => Violation | undefined
@@ -117,6 +120,8 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
   const accounting = new RelayAccounting(view)
   const leases = new LeaseConduct(view)
   const chainConduct = new ChainConduct(view, leases)
+  const ability = new Ability(view)
+  const fees = new FeeConduct(view, (supplier) => ability.isBehind(supplier))
   const serving = new ServingConduct(view)
   const seals = new SealConduct(view)
   const injection = new Injection(scenario.seed, scenario.faults, scenario.healedAt)
@@ -128,13 +133,22 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     appended.set(supplier, [...(appended.get(supplier) ?? []), data])
   }
 
+  const nodeOf = (name: string) => Option.getOrThrow(Option.fromUndefinedOr(nodes.get(name)))
   const replicas = new Map<string, RelayerReplica | MinerReplica>()
+  const switchesOf = (replica: string) => runSync(nodeOf(replica).node.faults)
+  /** Switches of a miner's node before a call to it takes effect. */
+  const switches = new WeakMap<Step, NodeFaults>()
 
   const effected = (step: Step, exit: Exit.Exit<unknown, unknown>) => {
     record(`${step.replica}#${step.incarnation} ${step.operation} ${outcome(exit)}`)
     leases.effected(step, exit)
     serving.effected(step, exit)
+    const before = switches.get(step)
+    if (before !== undefined) ability.answered(step, before, switchesOf(step.replica), exit)
     switch (step.operation) {
+      case "ChainTx.broadcast":
+        fees.answered(step.args[0] as Uint8Array, exit)
+        break
       case "RelayLog.append": {
         if (exit._tag === "Failure") break
         const { relay } = step.args[0] as RelayLogEntry
@@ -162,6 +176,9 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
       case "SupplierStore.backlog":
         if (exit._tag === "Success") seals.looked(step, (step.args[0] as Lease).supplier)
         break
+      case "SupplierStore.dropIntent":
+        if (exit._tag === "Success") fees.dropped(String(step.args[1]))
+        break
       case "SupplierStore.setAside":
       case "SupplierStore.writeNodes":
       case "SupplierStore.deleteNodes":
@@ -179,9 +196,13 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     begin: (step) => {
       const directive = injection.directive(step, now())
       leases.begin(step)
+      ability.begin(step, directive)
       serving.begin(step)
       if (step.operation === "RelayLog.append") seals.appending(step, step.args[0] as RelayLogEntry)
-      if (step.operation === "ChainTx.broadcast") chainConduct.broadcast(step, step.args[0] as Uint8Array)
+      if (step.operation === "ChainTx.broadcast") {
+        chainConduct.broadcast(step, step.args[0] as Uint8Array)
+        if (directive.crash?.moment !== "before") fees.broadcast(step, step.args[0] as Uint8Array)
+      }
       if (
         step.operation.startsWith("MeterStore.") &&
         (directive.failure !== undefined || directive.crash !== undefined)
@@ -189,10 +210,16 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
         serving.forgive()
         if (scenario.failBehavior === "open") serving.uncharged = true
       }
+      if (step.operation === "MeterStore.take" && scenario.failBehavior === "open" && isTooSlow(directive)) {
+        serving.uncharged = true
+      }
       record(`${step.replica}#${step.incarnation} ${step.operation}${subject(step)}${fate(directive)}`)
       return directive
     },
-    entering: (step) => serving.entering(step),
+    entering: (step) => {
+      serving.entering(step)
+      if (step.operation.startsWith("ChainTx.")) switches.set(step, switchesOf(step.replica))
+    },
     effected,
     crashed: (name, restartAfter) => {
       const replica = replicas.get(name)
@@ -225,7 +252,6 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     )
   )
   const host: ReplicaHost = { ports: Context.add(ports, SupplierKeys, keys), keeper, fork, record }
-  const nodeOf = (name: string) => Option.getOrThrow(Option.fromUndefinedOr(nodes.get(name)))
   const relayers = scenario.relayers.map((name) => new RelayerReplica(name, nodeOf(name), host, policyOf(scenario)))
   const miners = scenario.miners.map((name) => new MinerReplica(name, nodeOf(name), host, scenario.settings))
   for (const replica of [...relayers, ...miners]) replicas.set(replica.name, replica)
@@ -242,6 +268,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     accounting,
     serving,
     chainConduct,
+    ability,
     seals,
     violation: () => violation,
     fork,
@@ -253,10 +280,12 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     produceBlock: Effect.gen(function* () {
       // Nodes tell their replicas while the block is being committed.
       seals.block(view.chain().height + 1n)
+      ability.block(view.chain().height)
       const block = yield* chain.produceBlock
       const txs = block.txs.map(({ hash, result }) => `${hash.slice(0, 8)}:${result.code}`)
       record(`block ${block.height} with ${txs.join()}`)
       chainConduct.block([...block.txs.flatMap(({ result }) => result.events), ...block.endBlockEvents])
+      fees.block(block.txs)
       serving.block()
     }),
     appended: (supplier) => appended.get(supplier) ?? [],
@@ -268,6 +297,12 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     checkAll: () => {
       for (const supplier of addresses) accounting.check(supplier)
       for (const miner of miners) leases.owns(miner.name, miner.incarnation, runSync(miner.owned))
+      for (const supplier of addresses) {
+        const { fence } = stores.supplier(supplier)
+        const owner = miners.find(({ name }) => name === fence?.owner)
+        const isHeld = owner?.isRunning === true && runSync(owner.owned).includes(supplier)
+        ability.owned(supplier, isHeld ? owner.name : undefined, fence?.nonce)
+      }
     },
     heal: Effect.forEach([...nodes.values()], ({ node }) => node.setFaults(noFaults), { discard: true })
   }
@@ -329,6 +364,9 @@ const policyOf = (scenario: Scenario): RelayPolicy => ({
   ),
   meter: { ...defaultRelayPolicy.meter, failBehavior: scenario.failBehavior }
 })
+
+/** A relay waits 250 ms for the meter, then it is served uncharged where that is the policy. Source: `RelayMeter`. */
+const isTooSlow = ({ delayAfter = 0, delayBefore = 0 }: Directive): boolean => delayBefore + delayAfter >= 250
 
 const outcome = (exit: Exit.Exit<unknown, unknown>): string => {
   if (exit._tag === "Success") return "ok"

@@ -124,8 +124,32 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     wake: { bound: "1; signals merge", metric: "none: at most one entry" },
     reconnects: { bound: "RECONNECTS_BUFFER; the oldest goes", metric: "none: a few entries at most" }
   },
+  "adapters/redis/RelayLogRedis.ts": {
+    streams: { bound: "suppliers whose keys are held", metric: HELD }
+  },
   "adapters/redis/RedisConnections.ts": {
     supported: { bound: "commands that the adapters ask for", metric: "none: names in the code" }
+  },
+  "adapters/redis/FenceChecks.ts": {
+    asked: { bound: "calls of `deliveries` that end without relays: one for each supplier held", metric: HELD },
+    wake: { bound: "1; signals merge", metric: "none: at most one entry" }
+  },
+  "adapters/redis/StreamArrivals.ts": {
+    watched: { bound: "streams of suppliers held", metric: "ha_miner_streams_watched" },
+    waiting: { bound: "calls of `deliveries` under way: one for each supplier held", metric: HELD }
+  },
+  "adapters/redis/StreamLosses.ts": {
+    lost: { bound: "suppliers whose keys are held", metric: "ha_miner_stream_entries_lost_total" }
+  },
+  "adapters/redis/StreamWatch.ts": {
+    grown: { bound: "the two loops of the watch", metric: "none: at most two entries" }
+  },
+  "adapters/redis/SupplierStoreRedis.ts": {
+    foreignRoots: { bound: "sessions of suppliers held; emptied by commits", metric: "ha_miner_foreign_tries" },
+    leaves: local("leaves of one session")
+  },
+  "adapters/redis/SupplierStreams.ts": {
+    readers: { bound: "leases held, and lost ones until their next call", metric: "ha_miner_stream_readers" }
   },
   "adapters/spool/RelaySpoolDisk.ts": {
     offered: { bound: "relays in flight, within maxEntries and maxBytes", metric: IN_FLIGHT },
@@ -207,6 +231,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     sessions: local("batchRelays"),
     poison: local("reasons of a closed set")
   },
+  "domain/mining/MinerStatus.ts": { reasons: local("one for each kind of reason") },
   "domain/mining/SessionLedger.ts": {
     live: { bound: "sessions from their first relay to their end on chain", metric: "none: few for each supplier" },
     ended: { bound: "sessions within retentionBlocks of their end", metric: "none: few for each supplier" },
@@ -280,8 +305,13 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     },
     "#awaited": { bound: "stubs named by `unresolved`: one batch's paths", metric: "ha_miner_session_tree_bytes" }
   },
+  "domain/supplier/StakeWatch.ts": {
+    standings: { bound: "suppliers whose keys are held", metric: HELD },
+    listed: { bound: "suppliers whose keys are held", metric: HELD }
+  },
   "domain/supplier/SupplierFleet.ts": {
     owned: { bound: "suppliers whose keys are held", metric: HELD },
+    released: { bound: "suppliers whose keys are held", metric: HELD },
     restingUntil: { bound: "suppliers whose keys are held", metric: HELD },
     adopted: { bound: "suppliers whose keys are held", metric: HELD },
     wake: { bound: "1; signals merge", metric: "none: at most one entry" }

@@ -39,7 +39,7 @@ export interface RedisProcessOptions {
 const PATIENCE = "20 seconds"
 
 /** Repeats a check until it passes; fails with its last failure when that takes too long. */
-export const eventually = <E>(check: Effect.Effect<void, E>): Effect.Effect<void, E> =>
+export const eventually = <E, R>(check: Effect.Effect<void, E, R>): Effect.Effect<void, E, R> =>
   Effect.retry(check, { schedule: Schedule.spaced("15 millis").pipe(Schedule.upTo({ duration: PATIENCE })) })
 
 /** Starts a server until the scope ends. Ports are tried until one is free, its cluster bus port too. */

@@ -45,7 +45,9 @@ describe("MinerConfig", () => {
     assert.strictEqual(config.hotReload, true)
     assert.strictEqual(config.sessionTtl, undefined)
     assert.strictEqual(Duration.toHours(config.submissionTrackingTtl), 24)
-    assert.strictEqual(Duration.toSeconds(config.supplierClaiming.ttl), 90)
+    const { ttl, renewal, rebalance, besideGoMiners } = config.supplierClaiming
+    assert.deepStrictEqual([ttl, renewal, rebalance].map(Duration.toSeconds), [12, 3, 2])
+    assert.isFalse(besideGoMiners)
     assert.strictEqual(config.transaction.gasAdjustment, 1.7)
     assert.deepStrictEqual(config.transaction.gasPrice, { scaled: 1_000_000_000_000n, denom: "upokt" })
     assert.strictEqual(Duration.toSeconds(config.transaction.timeoutMax), 590)

@@ -29,6 +29,8 @@ describe("RelayerConfig", () => {
     assert.strictEqual(Duration.toMinutes(config.relayMeter.cacheTtl), 90)
     assert.deepStrictEqual([...config.timeoutProfiles.keys()], ["fast", "streaming", "patient"])
     assert.deepStrictEqual([...config.services.keys()], ["eth", "poktroll"])
+    assert.deepStrictEqual(config.spool, { directory: "/var/lib/relaymill/spool", maxBytes: 268_435_456, fsync: false })
+    assert.strictEqual(config.streamHighWater, 500_000)
   })
 
   it("keeps the texts of secrets as written", () => {
@@ -58,6 +60,8 @@ describe("RelayerConfig", () => {
     assert.strictEqual(Duration.toHours(config.relayMeter.cacheTtl), 2)
     assert.strictEqual(config.logging.async, false)
     assert.strictEqual(config.simulation.enabled, false)
+    assert.deepStrictEqual(config.spool, { directory: undefined, maxBytes: 1_073_741_824, fsync: true })
+    assert.strictEqual(config.streamHighWater, 1_000_000)
     const pool = config.services.get("eth")?.backends.get("jsonrpc")
     assert.strictEqual(pool?.maxRetries, 1)
     assert.strictEqual(Duration.toSeconds(pool?.recovery ?? 0), 30)

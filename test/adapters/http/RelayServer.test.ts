@@ -5,7 +5,7 @@ import { Deferred, Duration, Effect, Fiber, Layer, Metric, type Scope } from "ef
 import { RelayServer } from "../../../adapters/http/RelayServer.ts"
 import { acceptsGzip } from "../../../adapters/http/RelayReply.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
-import { drain } from "../../../domain/lifecycle/Drain.ts"
+import { drain, unfinished } from "../../../domain/lifecycle/Drain.ts"
 import { ServeRelay } from "../../../domain/relay/ServeRelay.ts"
 import { textToBytes } from "../../../domain/wire/ByteText.ts"
 import { rawConnection } from "../../support/HttpPeers.ts"
@@ -323,11 +323,47 @@ describe("other requests", () => {
         ])
         assert.strictEqual((yield* get("/ready/other"))[0], 404)
         yield* RelayServer.use((server) => server.unready)
-        assert.deepStrictEqual(yield* get("/ready"), [503, { status: "draining", block_height: 1 }])
+        assert.deepStrictEqual(yield* get("/ready"), [
+          503,
+          { status: "draining", block_height: 1, reasons: [{ name: "draining", text: "draining" }] }
+        ])
         assert.strictEqual((yield* get("/health"))[0], 200)
         // Relays are still taken: whoever asks for readiness has to see it first.
         const body = World.requestBytes(yield* World.currentSession, "1")
         assert.strictEqual((yield* exchange(port, httpRequest(body))).status, 200)
+      })
+    )
+  )
+
+  it.live("tell that relays wait in the spool, and stop being ready when that takes no more", () =>
+    served({ spoolLimit: 1 }, (script, port) =>
+      Effect.gen(function* () {
+        const header = yield* World.currentSession
+        const ready = Effect.map(exchange(port, "GET /ready HTTP/1.1\r\nHost: a\r\n\r\n"), ({ body, status }) => ({
+          status,
+          ...(JSON.parse(body.toString()) as { reasons?: ReadonlyArray<{ name: string; text: string }> })
+        }))
+        script.log = "away"
+        yield* World.serve(World.requestBytes(header, "1"))
+        const spooling = yield* ready
+        assert.deepStrictEqual([spooling.status, spooling.reasons?.map(({ name }) => name)], ["healthy", ["spooling"]])
+        assert.match(spooling.reasons![0]!.text, /^1 mined relays wait in the spool, the oldest for \d+ s$/)
+        yield* World.serve(World.requestBytes(header, "2"))
+        const refusing = yield* ready
+        assert.deepStrictEqual(
+          refusing.reasons?.map(({ name }) => name),
+          ["not_recordable", "spooling"]
+        )
+        assert.include(String(refusing.status), "the relay spool holds 1 entries of 1")
+        script.log = "there"
+        yield* World.serve(World.requestBytes(header, "3"))
+        assert.deepStrictEqual(
+          (yield* ready).reasons?.map(({ name }) => name),
+          ["spooling"]
+        )
+        const relays = yield* ServeRelay
+        yield* relays.drain
+        assert.isUndefined((yield* ready).reasons)
       })
     )
   )
@@ -467,7 +503,7 @@ describe("a drain", () => {
         const server = yield* RelayServer
         const relays = yield* ServeRelay
         let cut = -1
-        const unfinished = yield* drain(
+        const reports = yield* drain(
           [
             { name: "said not ready", run: server.unready },
             {
@@ -480,7 +516,7 @@ describe("a drain", () => {
           Duration.seconds(10)
         )
         yield* Fiber.join(gateways)
-        assert.deepStrictEqual([unfinished, cut], [[], 0])
+        assert.deepStrictEqual([unfinished(reports), cut], [[], 0])
         assert.deepStrictEqual(problems, [])
         assert.isAbove(answered, 60)
         assert.strictEqual(yield* World.logged, answered)

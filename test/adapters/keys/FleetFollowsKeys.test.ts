@@ -4,14 +4,15 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
-import * as SupplierKeysNative from "../../../adapters/crypto/SupplierKeysNative.ts"
-import * as ReloadingKeys from "../../../adapters/keys/ReloadingKeys.ts"
 import { verify } from "../../../domain/keys/SupplierSignature.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
 import { SupplierKeys } from "../../../domain/ports/SupplierKeys.ts"
 import { SupplierAddress } from "../../../domain/protocol/Identifiers.ts"
+import * as Keys from "../../../layers/Keys.ts"
 import { inWorld, runBlocks } from "../../domain/mining/MinerWorld.ts"
-import { addressed, addressesOf, first, makeFolder, none, second, third, until, write } from "./KeyFolder.ts"
+import { addressed, addressesOf, first, makeFolder, second, third, until, write } from "./KeyFolder.ts"
+
+const keyring = { backend: undefined, dir: undefined, appName: "pocket", keyNames: [] }
 
 describe("a miner whose keys are files", () => {
   it.effect("serves the suppliers whose files are there", () =>
@@ -40,10 +41,7 @@ describe("a miner whose keys are files", () => {
         yield* Effect.flip(keys.sign(SupplierAddress.make(first.address), message))
         // Given up, so that a replica that still has the key can go on.
         assert.isUndefined((yield* MemoryStores).supplier(first.address).fence)
-      }).pipe(
-        Effect.provide(Layer.fresh(ReloadingKeys.layer({ ...none, keysDir }, SupplierKeysNative.layerRing))),
-        Effect.scoped
-      )
+      }).pipe(Effect.provide(Layer.fresh(Keys.layer({ keysFile: undefined, keysDir, keyring }, true))), Effect.scoped)
     }).pipe(inWorld())
   )
 })

@@ -14,17 +14,20 @@ import {
   first,
   fourth,
   list,
+  logsInto,
   makeFolder,
   none,
   second,
   third,
+  until,
   write
 } from "./KeyFolder.ts"
 
 const start = (settings: KeySettings) =>
-  ReloadingKeys.makeReloadingRing(settings, { every: "1 hour", quiet: "20 millis" }).pipe(
-    Effect.provide(Logger.layer([]))
-  )
+  ReloadingKeys.makeReloadingRing(settings, { every: "1 hour", quiet: "20 millis" })
+
+/** The same without a log. */
+const quietly = (settings: KeySettings) => start(settings).pipe(Effect.provide(Logger.layer([])))
 
 /** Waits for the ring to hold these keys. */
 const comesTo = (ring: SubscriptionRef.SubscriptionRef<KeyRing>, ...held: ReadonlyArray<TestKey>) =>
@@ -65,7 +68,7 @@ describe("events", () => {
   it.live("show a file written in place, again and again", () =>
     Effect.gen(function* () {
       const keysFile = write(join(yield* makeFolder, "keys.yaml"), list(first))
-      const ring = yield* start({ ...none, keysFile })
+      const ring = yield* quietly({ ...none, keysFile })
       for (const held of [[second], [second, third], [first]]) {
         write(keysFile, list(...held))
         yield* comesTo(ring, ...held)
@@ -76,7 +79,7 @@ describe("events", () => {
   it.live("show a file replaced by renaming, again and again", () =>
     Effect.gen(function* () {
       const keysFile = write(join(yield* makeFolder, "keys.yaml"), list(first))
-      const ring = yield* start({ ...none, keysFile })
+      const ring = yield* quietly({ ...none, keysFile })
       for (const held of [[second], [second, third], [first], [fourth]]) {
         replace(keysFile, list(...held))
         yield* comesTo(ring, ...held)
@@ -87,7 +90,7 @@ describe("events", () => {
   it.live("show a file that an editor saves: backup, new file, backup gone", () =>
     Effect.gen(function* () {
       const keysFile = write(join(yield* makeFolder, "keys.yaml"), list(first))
-      const ring = yield* start({ ...none, keysFile })
+      const ring = yield* quietly({ ...none, keysFile })
       for (const held of [[second], [third]]) {
         renameSync(keysFile, `${keysFile}~`)
         write(keysFile, list(...held))
@@ -102,7 +105,7 @@ describe("events", () => {
       const volume = yield* makeFolder
       const swap = secretVolume(volume)
       swap({ "keys.yaml": list(first) })
-      const ring = yield* start({ ...none, keysFile: join(volume, "keys.yaml") })
+      const ring = yield* quietly({ ...none, keysFile: join(volume, "keys.yaml") })
       for (const held of [[second], [second, third], [first]]) {
         swap({ "keys.yaml": list(...held) })
         yield* comesTo(ring, ...held)
@@ -115,7 +118,7 @@ describe("events", () => {
       const volume = yield* makeFolder
       const swap = secretVolume(volume)
       swap({ "a.yaml": addressed(first), "b.yaml": addressed(second) })
-      const ring = yield* start({ ...none, keysDir: volume })
+      const ring = yield* quietly({ ...none, keysDir: volume })
       for (const [a, b] of [
         [third, second],
         [third, fourth],
@@ -134,7 +137,7 @@ describe("events", () => {
       mkdirSync(join(folder, "near"))
       const keysFile = join(folder, "near", "keys.yaml")
       symlinkSync(real, keysFile)
-      const ring = yield* start({ ...none, keysFile })
+      const ring = yield* quietly({ ...none, keysFile })
       replace(real, list(second))
       yield* comesTo(ring, second)
     })
@@ -145,7 +148,7 @@ describe("events", () => {
       const folder = yield* makeFolder
       const keysDir = join(folder, "dir")
       write(join(keysDir, "a.yaml"), addressed(first))
-      const ring = yield* start({ ...none, keysDir })
+      const ring = yield* quietly({ ...none, keysDir })
       for (const one of [second, third]) {
         rmSync(keysDir, { recursive: true })
         write(join(keysDir, "a.yaml"), addressed(one))
@@ -163,7 +166,7 @@ describe("events", () => {
       const folder = yield* makeFolder
       const keysDir = join(folder, "dir")
       write(join(keysDir, "a.yaml"), addressed(first))
-      const ring = yield* start({ ...none, keysDir })
+      const ring = yield* quietly({ ...none, keysDir })
       write(join(folder, "other", "a.yaml"), addressed(second))
       renameSync(keysDir, join(folder, "old"))
       renameSync(join(folder, "other"), keysDir)
@@ -173,14 +176,19 @@ describe("events", () => {
     })
   )
 
-  it.live("show a file in a folder that was not there", () =>
+  it.live("show a folder that was not there, and one that comes back after it was missed", () =>
     Effect.gen(function* () {
-      const folder = yield* makeFolder
-      const keysFile = write(join(folder, "keys.yaml"), list(first))
-      const ring = yield* start({ ...none, keysFile, keysDir: join(folder, "later") })
-      mkdirSync(join(folder, "later"))
-      write(join(folder, "later", "a.yaml"), addressed(second))
+      const lines: Array<string> = []
+      const keysFile = write(join(yield* makeFolder, "keys.yaml"), list(first))
+      const keysDir = join(yield* makeFolder, "later")
+      const ring = yield* start({ ...none, keysFile, keysDir }).pipe(Effect.provide(logsInto(lines)))
+      write(join(keysDir, "a.yaml"), addressed(second))
       yield* comesTo(ring, first, second)
+      rmSync(keysDir, { recursive: true })
+      const missed = () => lines.filter((line) => line.includes("later does not exist")).length
+      yield* until("the folder missed", () => missed() === 2, Effect.void)
+      write(join(keysDir, "a.yaml"), addressed(third))
+      yield* comesTo(ring, first, third)
     })
   )
 
@@ -190,7 +198,7 @@ describe("events", () => {
       const item = join(settings.keyring.folder, "supplier-north.info")
       const copy = join(settings.keyring.folder, "..", "copy")
       copyFileSync(item, copy)
-      const ring = yield* start(settings)
+      const ring = yield* quietly(settings)
       const both = [...SubscriptionRef.getUnsafe(ring).keys()]
       assert.lengthOf(both, 2)
       rmSync(item)

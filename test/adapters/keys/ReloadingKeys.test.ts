@@ -150,6 +150,24 @@ describe("keys that change on disk", () => {
         write(keysFile, list(third))
         yield* comesTo(ring, third)
         assert.strictEqual(yield* metric("ha_keys_problems", "keys_file"), 0)
+        const said = lines.length
+        write(keysFile, "keys: [x]")
+        yield* isLogged(lines, "keys[0]: length, 1 characters")
+        assert.isAbove(lines.length, said)
+        assert.deepStrictEqual(heldIn(ring), [third.address])
+      })
+    )
+  )
+
+  it.effect("are found in a file of the same size that takes the place of one that was long settled", () =>
+    test((folder, _, start) =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(Date.now() + 86_400_000)
+        const keysFile = write(join(folder, "keys.yaml"), list(first))
+        const ring = yield* start({ ...none, keysFile })
+        yield* looks(1)
+        renameSync(write(join(folder, "new"), list(second)), keysFile)
+        yield* comesTo(ring, second)
       })
     )
   )
@@ -306,6 +324,22 @@ describe("the start", () => {
         assert.include(refused.message, "keys[0]: length, 3 characters")
         assert.include(refused.message, "no does not exist")
         assert.include((yield* refusal(start(none))).message, "name a source in keys.keys_file")
+      })
+    )
+  )
+
+  it.effect("names the first of many bad files and counts the rest", () =>
+    test((folder, lines, start) =>
+      Effect.gen(function* () {
+        const keysFile = write(join(folder, "keys.yaml"), list(first))
+        const keysDir = join(folder, "dir")
+        for (let index = 10; index < 60; index++) write(join(keysDir, `${index}.yaml`), "x")
+        yield* start({ ...none, keysFile, keysDir })
+        const errors = lines.filter((line) => line.includes('"ERROR"') || line.includes('"Error"'))
+        assert.lengthOf(errors, 21)
+        assert.include(errors[0], "10.yaml is neither YAML nor JSON")
+        assert.include(errors[20], "30 more files")
+        assert.strictEqual(yield* metric("ha_keys_problems", "keys_dir"), 50)
       })
     )
   )

@@ -46,7 +46,8 @@ const shown = (value: unknown): string => {
 }
 
 /** Files with the key in them that are wrong in every way. */
-const badFiles: ReadonlyArray<string> = [
+const badFiles: ReadonlyArray<string | Uint8Array> = [
+  Uint8Array.from([...first.privateKey, 0xff, 0xfe, 0]),
   `keys:\n - "${secret}`,
   `keys: [${secret}`,
   `keys: ${secret}`,
@@ -98,9 +99,9 @@ describe("secrecy", () => {
         const exit = yield* Effect.exit(Effect.scoped(ReloadingKeys.makeReloadingRing(settings))).pipe(
           Effect.provide(logsInto(lines))
         )
-        assert.isTrue(Exit.isFailure(exit), content.slice(0, 20))
+        assert.isTrue(Exit.isFailure(exit), String(content.slice(0, 20)))
         if (Exit.isFailure(exit)) {
-          assert.isFalse(tells(shown(Cause.squash(exit.cause))), content.slice(0, 20))
+          assert.isFalse(tells(shown(Cause.squash(exit.cause))), String(content.slice(0, 20)))
           assert.isFalse(tells(Cause.pretty(exit.cause)))
           assert.isFalse(tells(shown(exit)))
         }

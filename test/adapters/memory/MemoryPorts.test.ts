@@ -3,6 +3,7 @@ import { Duration, Layer, Option } from "effect"
 import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
 import * as BroadcastMemory from "../../../adapters/memory/BroadcastMemory.ts"
 import * as EntropySeeded from "../../../adapters/memory/EntropySeeded.ts"
+import * as LeadershipMemory from "../../../adapters/memory/LeadershipMemory.ts"
 import * as LeasesMemory from "../../../adapters/memory/LeasesMemory.ts"
 import * as MeterStoreMemory from "../../../adapters/memory/MeterStoreMemory.ts"
 import * as RelayLogMemory from "../../../adapters/memory/RelayLogMemory.ts"
@@ -10,6 +11,7 @@ import * as RelaySpoolMemory from "../../../adapters/memory/RelaySpoolMemory.ts"
 import * as SharedCacheMemory from "../../../adapters/memory/SharedCacheMemory.ts"
 import { broadcastContract } from "../../contract/BroadcastContract.ts"
 import { entropyContract } from "../../contract/EntropyContract.ts"
+import { leadershipContract } from "../../contract/LeadershipContract.ts"
 import { leasesContract } from "../../contract/LeasesContract.ts"
 import { meterStoreContract } from "../../contract/MeterStoreContract.ts"
 import { relayLogContract } from "../../contract/RelayLogContract.ts"
@@ -32,6 +34,13 @@ leasesContract({
   name,
   layer: LeasesMemory.layer.pipe(Layer.provide([freshStores, EntropySeeded.layer])),
   timing
+})
+
+leadershipContract({
+  name,
+  layer: Layer.provide(LeadershipMemory.layer, freshStores),
+  timing,
+  isEndless: false
 })
 
 meterStoreContract({ name, layer: Layer.provide(MeterStoreMemory.layer, freshStores), timing })

@@ -121,6 +121,25 @@ describe("MeterStoreMemory", () => {
     }).pipe(Effect.provide(Layer.provide(MeterStoreMemory.layerWith(5), freshStores)))
   )
 
+  it.effect("makes room with a counter of the session that ends first, not with the one begun first", () =>
+    Effect.gen(function* () {
+      const meter = yield* MeterStore
+      const keyOf = (n: number) => ({ session: SessionId.make(`session ${n}`), supplier: alice })
+      const ends = [40n, 60n, 40n, 50n, 60n, 70n]
+      for (const [n, sessionEnd] of ends.entries()) {
+        yield* meter.take({ key: keyOf(n), unit: 1n, wanted: 10n, limit: 100n, sessionEnd })
+      }
+      const left = () => Effect.forEach(ends, (_, n) => meter.consumed(keyOf(n)))
+      assert.deepStrictEqual(yield* left(), [0n, 10n, 0n, 0n, 10n, 10n])
+      yield* meter.drop(keyOf(1))
+      yield* meter.take({ key: keyOf(6), unit: 1n, wanted: 10n, limit: 100n, sessionEnd: 30n })
+      yield* meter.take({ key: keyOf(7), unit: 1n, wanted: 10n, limit: 100n, sessionEnd: 90n })
+      assert.deepStrictEqual(yield* left(), [0n, 0n, 0n, 0n, 10n, 10n])
+      assert.strictEqual(yield* meter.consumed(keyOf(6)), 0n)
+      assert.strictEqual(yield* meter.consumed(keyOf(7)), 10n)
+    }).pipe(Effect.provide(Layer.provide(MeterStoreMemory.layerWith(3), freshStores)))
+  )
+
   it.effect("keeps no counter for what took nothing or came back after the drop", () =>
     Effect.gen(function* () {
       const meter = yield* MeterStore

@@ -3,6 +3,7 @@
  * most entries. Prints `confirmed <first> <last>` after each lot, in one write.
  */
 import { writeSync } from "node:fs"
+import { setImmediate } from "node:timers/promises"
 import { Effect, Layer } from "effect"
 import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
 import * as RelaySpoolDisk from "../../../adapters/spool/RelaySpoolDisk.ts"
@@ -11,16 +12,20 @@ import { anEntry } from "../../contract/StoreFixtures.ts"
 
 const [dir = "", relayBytes = "100", lot = "50", most = "1000000"] = process.argv.slice(2)
 const say = (line: string) => writeSync(1, `${line}\n`)
-const memory = () => {
-  globalThis.gc?.()
+/** Bytes in use once what is garbage is gone; memory of buffers is given back some turns after its collection. */
+const memory = Effect.promise(async () => {
+  for (let turn = 0; turn < 5; turn++) {
+    globalThis.gc?.()
+    await setImmediate()
+  }
   const { arrayBuffers, heapUsed } = process.memoryUsage()
   return arrayBuffers + heapUsed
-}
+})
 
 const fill = Effect.gen(function* () {
   const spool = yield* RelaySpool
   say(`opened ${yield* spool.size}`)
-  const before = memory()
+  const before = yield* memory
   const filling = Buffer.alloc(Number(relayBytes), 1)
   for (let n = 0; n < Number(most); n += Number(lot)) {
     const numbers = Array.from({ length: Number(lot) }, (_, i) => n + i)
@@ -38,7 +43,7 @@ const fill = Effect.gen(function* () {
     }
     say(`confirmed ${n} ${n + Number(lot) - 1}`)
   }
-  say(`memory ${memory() - before}`)
+  say(`memory ${(yield* memory) - before}`)
 })
 
 process.on("SIGXFSZ", () => {})

@@ -1,8 +1,10 @@
 /** The other SQLite adapters keep the laws of their ports. */
-import { Layer, Option } from "effect"
+import { Duration, Layer, Option } from "effect"
+import * as LeadershipSqlite from "../../../adapters/sqlite/LeadershipSqlite.ts"
 import * as MeterStoreSqlite from "../../../adapters/sqlite/MeterStoreSqlite.ts"
 import * as RelayLogSqlite from "../../../adapters/sqlite/RelayLogSqlite.ts"
 import * as SharedCacheSqlite from "../../../adapters/sqlite/SharedCacheSqlite.ts"
+import { leadershipContract } from "../../contract/LeadershipContract.ts"
 import { leasesContract } from "../../contract/LeasesContract.ts"
 import { meterStoreContract } from "../../contract/MeterStoreContract.ts"
 import { relayLogContract } from "../../contract/RelayLogContract.ts"
@@ -21,6 +23,13 @@ relayLogContract({
 })
 
 leasesContract({ name, layer: Layer.provide(layerLeases, freshStores), timing })
+
+leadershipContract({
+  name,
+  layer: Layer.fresh(LeadershipSqlite.layerWith(Duration.millis(200))),
+  timing,
+  isEndless: true
+})
 
 meterStoreContract({ name, layer: Layer.provide(MeterStoreSqlite.layer, freshStores), timing })
 

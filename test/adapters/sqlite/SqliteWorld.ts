@@ -31,8 +31,8 @@ export const freshStores: Layer.Layer<SqliteStores> = Layer.fresh(
 )
 
 /** Short lives, since tests wait for their end. */
-export const LEASE_LIFE = Duration.seconds(1)
-export const ANNOUNCEMENT_LIFE = Duration.seconds(1)
+export const LEASE_LIFE = Duration.seconds(3)
+export const ANNOUNCEMENT_LIFE = Duration.seconds(3)
 export const SET_ASIDE_LIMIT = 50
 
 const inspector = Layer.effect(

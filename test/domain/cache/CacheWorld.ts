@@ -23,6 +23,7 @@ import { testKey } from "../../support/RelayBuilder.ts"
 
 export const application = testKey("application")
 export const supplier = testKey("supplier")
+export const gateway = testKey("gateway")
 export const APPLICATION = ApplicationAddress.make(application.address)
 export const SUPPLIER = SupplierAddress.make(supplier.address)
 export const SERVICE = ServiceId.make("anvil")
@@ -38,6 +39,8 @@ export interface CacheWorld {
     during: Effect.Effect<void>
     readonly calls: Map<string, number>
     supplierRecord: Option.Option<Supplier>
+    /** Gateways of the application. */
+    gateways: ReadonlyArray<string>
   }
   readonly query: ChainQuery["Service"]
   readonly blocks: Blocks["Service"]
@@ -92,7 +95,8 @@ export const makeWorld: Effect.Effect<CacheWorld, never, Scope.Scope> = Effect.g
     away: false,
     during: Effect.void,
     calls,
-    supplierRecord: Option.some(aSupplier)
+    supplierRecord: Option.some(aSupplier),
+    gateways: []
   }
   const read = <A, E = never>(operation: string, value: () => Effect.Effect<A, E>) =>
     Effect.suspend((): Effect.Effect<A, E | ChainUnavailable> => {
@@ -136,7 +140,11 @@ export const makeWorld: Effect.Effect<CacheWorld, never, Scope.Scope> = Effect.g
       }),
     application: (address) =>
       read("application", () =>
-        Effect.succeed(address === APPLICATION ? Option.some(anApplication(chain.version)) : Option.none())
+        Effect.succeed(
+          address === APPLICATION
+            ? Option.some({ ...anApplication(chain.version), delegateeGatewayAddresses: chain.gateways })
+            : Option.none()
+        )
       ),
     supplier: (address) =>
       read("supplier", () => Effect.succeed(address === SUPPLIER ? chain.supplierRecord : Option.none())),
@@ -170,7 +178,12 @@ export const makeWorld: Effect.Effect<CacheWorld, never, Scope.Scope> = Effect.g
       ),
     publicKey: (address) =>
       read("publicKey", () =>
-        Effect.succeed(address === APPLICATION ? Option.some(application.publicKey) : Option.none())
+        Effect.succeed(
+          Option.map(
+            Option.fromUndefinedOr([application, gateway].find((key) => key.address === address)),
+            ({ publicKey }) => publicKey
+          )
+        )
       ),
     balance: () => read("balance", () => Effect.succeed(1n)),
     computeUnitsPerRelayAt: (service) => read("computeUnitsPerRelayAt", () => known(service, chain.version)),

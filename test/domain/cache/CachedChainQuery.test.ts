@@ -1,13 +1,15 @@
 /** Chain records through three tiers: who is asked, what is kept for how long, and what a Go fleet would find in Redis. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Option } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { bytesToHex } from "@noble/curves/utils.js"
 import { readFresh } from "../../../domain/cache/FreshRead.ts"
+import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { SharedCache, SharedCacheUnavailable } from "../../../domain/ports/SharedCache.ts"
-import { ServiceId } from "../../../domain/protocol/Identifiers.ts"
+import { ApplicationAddress, ServiceId } from "../../../domain/protocol/Identifiers.ts"
+import { RingDirectory } from "../../../domain/relay/RingDirectory.ts"
 import { testKey } from "../../support/RelayBuilder.ts"
-import { APPLICATION, application, makeWorld, replica, SERVICE, stakeThrough, SUPPLIER } from "./CacheWorld.ts"
+import { APPLICATION, application, gateway, makeWorld, replica, SERVICE, stakeThrough, SUPPLIER } from "./CacheWorld.ts"
 
 const stranger = testKey("stranger").address
 const utf8 = (text: string) => new TextEncoder().encode(text)
@@ -43,9 +45,7 @@ describe("chain records through the caches", () => {
         "service",
         "supplier",
         "publicKey",
-        "account",
         "sharedParams",
-        "proofParams",
         "sessionParams",
         "session",
         "computeUnitsPerRelayAt",
@@ -53,6 +53,8 @@ describe("chain records through the caches", () => {
       ]) {
         assert.strictEqual(world.count(operation), 1, operation)
       }
+      // Signing and deciding about proofs, each replica asks the chain itself.
+      assert.deepStrictEqual([world.count("account"), world.count("proofParams")], [2, 2])
       // Once for its height, once for the end of the session, which is not settled.
       assert.strictEqual(world.count("sharedParamsAt"), 2)
     })
@@ -66,7 +68,6 @@ describe("chain records through the caches", () => {
       yield* query.service(SERVICE)
       yield* query.publicKey(APPLICATION)
       yield* query.sharedParams
-      yield* query.proofParams
       const stored = (key: string) => Effect.map(world.cache.get(key), (found) => bytesToHex(Option.getOrThrow(found)))
       // Field numbers of poktroll's messages: Application 1 address, 2 stake, 3 service_configs; Service 1, 2, 3, 4.
       assert.strictEqual(
@@ -81,7 +82,6 @@ describe("chain records through the caches", () => {
       )
       assert.strictEqual(yield* stored(`cache:account:${APPLICATION}`), bytesToHex(application.publicKey))
       assert.isTrue((yield* stored("cache:shared_params")).startsWith("080a"))
-      assert.isTrue(Option.isSome(yield* world.cache.get("cache:proof_params")))
       assert.deepStrictEqual(yield* world.cache.members("cache:known:applications"), [APPLICATION])
       assert.deepStrictEqual(yield* world.cache.members("cache:known:services"), ["anvil"])
     })
@@ -164,6 +164,22 @@ describe("chain records through the caches", () => {
         assert.strictEqual(yield* Fiber.join(read), 1n)
         assert.deepStrictEqual(yield* world.cache.get(lock), Option.some(utf8("another's")))
       })
+  )
+
+  it.effect("are read once when a replica gets its lock right after another shared them", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const late = SharedCache.of({
+        ...world.cache,
+        setIfAbsent: (key, value, life) => Effect.delay(world.cache.setIfAbsent(key, value, life), "50 millis")
+      })
+      const [a, b] = [yield* replica(world), yield* replica(world, { cache: late })]
+      const second = yield* Effect.forkChild(stakeThrough(b.query), { startImmediately: true })
+      yield* stakeThrough(a.query)
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual(yield* Fiber.join(second), 1n)
+      assert.strictEqual(world.count("application"), 1)
+    })
   )
 
   it.effect("give their lock back at once, also when the chain does not answer", () =>
@@ -305,10 +321,12 @@ describe("chain records through the caches", () => {
       })
       const { query } = yield* replica(world, { cache })
       assert.strictEqual(yield* stakeThrough(query), 1n)
-      assert.strictEqual(calls, 1)
+      yield* query.application(ApplicationAddress.make(stranger))
+      // One read, one attempt to repair what cannot be read.
+      assert.strictEqual(calls, 2)
       yield* TestClock.adjust("61 seconds")
       yield* stakeThrough(query)
-      assert.strictEqual(calls, 2)
+      assert.strictEqual(calls, 4)
       const silent = yield* replica(world, { cache: SharedCache.of({ ...cache, get: () => Effect.never }) })
       const read = yield* Effect.forkChild(stakeThrough(silent.query), { startImmediately: true })
       yield* TestClock.adjust("250 millis")
@@ -325,6 +343,22 @@ describe("chain records through the caches", () => {
       assert.strictEqual(yield* stakeThrough(query), 1n)
       assert.strictEqual(yield* readFresh(stakeThrough(query)), 2n)
       assert.strictEqual(yield* stakeThrough(query), 2n)
+    })
+  )
+
+  it.effect("do not keep a gateway that was added from signing: its ring is read past them", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const { query } = yield* replica(world)
+      const rings = Context.get(
+        yield* Layer.build(Layer.provide(RingDirectory.layer, Layer.succeed(ChainQuery, query))),
+        RingDirectory
+      )
+      const before = yield* rings.ring(APPLICATION, 100n)
+      assert.isFalse(before.has(gateway.publicKey))
+      world.chain.gateways = [gateway.address]
+      assert.isFalse((yield* rings.ring(APPLICATION, 110n)).has(gateway.publicKey))
+      assert.isTrue((yield* rings.refreshed(APPLICATION, 110n)).has(gateway.publicKey))
     })
   )
 

@@ -51,7 +51,13 @@ export const testSettings: MinerSettings = {
     settlementPatienceBlocks: 4n,
     retentionBlocks: 40n
   },
-  fleet: { ...defaultMinerSettings.fleet, replica: "test", renewEvery: Duration.seconds(1) }
+  fleet: {
+    ...defaultMinerSettings.fleet,
+    replica: "test",
+    renewEvery: Duration.seconds(1),
+    orphansEvery: Duration.seconds(1),
+    leaseMargin: Duration.seconds(5)
+  }
 }
 
 export interface WorldOptions extends GenesisInput {

@@ -104,6 +104,26 @@ describe("a transaction that took effect", () => {
   }
 })
 
+describe("a claim that landed in the last block of its window", () => {
+  it.effect("is not missed where the claims on chain are read from a node that is behind", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const node = yield* SimNode
+      const tx = yield* noted(sent, () => node.setFaults({ queryLagBlocks: 3n }))
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      for (let i = 0; i < 20 && sent.length === 0; i++) yield* runBlocks(1)
+      const { claim } = yield* sessionHeights(header.sessionEndBlockHeight)
+      assert.deepInclude(sent[0], { kind: "CreateClaim", height: claim.closes - 1n })
+      yield* runBlocks(3)
+      yield* node.setFaults(noFaults)
+      yield* runBlocks(16)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+    }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 1n, proofWindowCloseOffsetBlocks: 6n } } }))
+  )
+})
+
 describe("a simulation that gets no answer", () => {
   it.effect("does not keep a message from its last heights", () =>
     Effect.gen(function* () {

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Fiber, Layer, Logger, Option, References } from "effect"
+import { Clock, Duration, Effect, Fiber, Layer, Logger, Metric, Option, References } from "effect"
 import { TestClock } from "effect/testing"
 import * as RelaySpoolMemory from "../../../adapters/memory/RelaySpoolMemory.ts"
-import { drain } from "../../../domain/lifecycle/Drain.ts"
+import { drain, unfinished } from "../../../domain/lifecycle/Drain.ts"
 import { RelayLog, type RelayLogEntry, RelayLogFull, RelayLogUnavailable } from "../../../domain/ports/RelayLog.ts"
-import { RelaySpool } from "../../../domain/ports/RelaySpool.ts"
+import { RelaySpool, SpoolUnavailable } from "../../../domain/ports/RelaySpool.ts"
 import { RecordRelay } from "../../../domain/relay/RecordRelay.ts"
 import { defaultRelayPolicy, RelayPolicyRef } from "../../../domain/relay/RelayPolicy.ts"
 
@@ -179,7 +179,7 @@ describe("recording a relay", () => {
         drain([{ name: "flushed the spool", run: recorder.flush }], Duration.seconds(3))
       )
       yield* TestClock.adjust("3 seconds")
-      assert.deepStrictEqual(yield* Fiber.join(draining), ["flushed the spool"])
+      assert.deepStrictEqual(unfinished(yield* Fiber.join(draining)), ["flushed the spool"])
       assert.deepStrictEqual(errors, [[["mined relays are left in the spool"], 2]])
     }).pipe(Effect.provide(Layer.merge(provided, Logger.layer([logger]))))
   })
@@ -302,5 +302,147 @@ describe("recording a relay", () => {
       yield* Fiber.join(recording)
       assert.strictEqual(yield* (yield* RelaySpool).size, 1)
     }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(stuck))))
+  })
+
+  it.effect("does not wait in a replay for an append that cannot be interrupted, nor when the replay is", () => {
+    let stuck = false
+    const log = Layer.succeed(RelayLog, {
+      append: () =>
+        Effect.suspend(() =>
+          stuck
+            ? Effect.uninterruptible(Effect.never)
+            : Effect.fail(new RelayLogUnavailable({ operation: "append", cause: new Error("away") }))
+        ),
+      announceSpool: () => Effect.void
+    })
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      yield* recorder.record(entry("1"))
+      stuck = true
+      const replaying = yield* Effect.forkChild(recorder.replay)
+      yield* TestClock.adjust("250 millis")
+      assert.isFalse(yield* Fiber.join(replaying))
+      const again = yield* Effect.forkChild(recorder.replay)
+      yield* TestClock.adjust("100 millis")
+      yield* Fiber.interrupt(again)
+      assert.strictEqual(yield* (yield* RelaySpool).size, 1)
+    }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(log))))
+  })
+
+  it.effect("lets one relay a second find out whether a silent log is back; the others do not wait for it", () => {
+    let silent = true
+    let asked = 0
+    const log = Layer.succeed(RelayLog, {
+      append: () =>
+        Effect.suspend(() => {
+          asked++
+          return silent ? Effect.never : Effect.succeed("1-0")
+        }),
+      announceSpool: () => (silent ? Effect.never : Effect.void)
+    })
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      const spool = yield* RelaySpool
+      /** Records one relay each 10 ms for 5 s; how many were not done at once. */
+      let waited = 0
+      for (let n = 0; n < 500; n++) {
+        const recording = yield* Effect.forkChild(recorder.record(entry(String(n))), { startImmediately: true })
+        if (recording.pollUnsafe() === undefined) waited++
+        yield* TestClock.adjust("10 millis")
+      }
+      assert.isAtMost(waited, 40)
+      assert.isAtMost(asked, 40)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* spool.size, 500)
+      silent = false
+      assert.isTrue(yield* recorder.replay)
+      const before = asked
+      yield* recorder.record(entry("back"))
+      assert.deepStrictEqual([asked - before, yield* spool.size], [1, 0])
+    }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(log))))
+  })
+
+  it.effect("refuses, typed, what a broken spool does not take, and says so until relays can be recorded again", () => {
+    const { layer, state } = scripted()
+    let broken: "disk" | "hangs" | undefined
+    const moody = Layer.effect(
+      RelaySpool,
+      Effect.map(RelaySpool, (spool) => ({
+        ...spool,
+        offer: (one: RelayLogEntry) =>
+          Effect.suspend(() =>
+            broken === "disk"
+              ? Effect.fail(new SpoolUnavailable({ operation: "offer", code: "ENOSPC", cause: new Error("full") }))
+              : broken === "hangs"
+                ? Effect.uninterruptible(Effect.never)
+                : spool.offer(one)
+          )
+      }))
+    ).pipe(Layer.provide(RelaySpoolMemory.layer))
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      const names = Effect.map(recorder.reasons, (reasons) =>
+        reasons.map(({ isBlocking, name }) => (isBlocking ? `${name}!` : name))
+      )
+      assert.deepStrictEqual(yield* names, [])
+      state.away = true
+      broken = "disk"
+      assert.deepInclude(yield* Effect.flip(recorder.record(entry("1"))), { _tag: "SpoolUnavailable", code: "ENOSPC" })
+      assert.deepStrictEqual(yield* names, ["not_recordable!"])
+      assert.include((yield* recorder.reasons)[0]!.text, "the disk is full")
+      broken = undefined
+      yield* recorder.record(entry("2"))
+      assert.deepStrictEqual(yield* names, ["spooling"])
+      broken = "hangs"
+      const hanging = yield* Effect.forkChild(Effect.flip(recorder.record(entry("3"))))
+      yield* TestClock.adjust("5 seconds")
+      assert.deepInclude(yield* Fiber.join(hanging), { _tag: "SpoolUnavailable", code: "TIMEOUT" })
+      assert.deepStrictEqual(yield* names, ["not_recordable!", "spooling"])
+      // Nothing can be offered, so it is the log by which it is seen that relays can be recorded again.
+      state.away = false
+      assert.isTrue(yield* recorder.replay)
+      assert.deepStrictEqual(yield* names, [])
+    }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provide(moody), Layer.provide(layer))))
+  })
+
+  it.effect("is ready again, with nothing spooled and no relay coming, once the log answers", () => {
+    const { layer, state } = scripted()
+    const full = RelaySpoolMemory.layerWith(new Map(), 0)
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      state.away = true
+      state.announceable = false
+      yield* Effect.flip(recorder.record(entry("1")))
+      yield* recorder.replay
+      assert.strictEqual((yield* recorder.reasons).length, 1)
+      state.announceable = true
+      yield* recorder.replay
+      assert.deepStrictEqual(yield* recorder.reasons, [])
+    }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provide(full), Layer.provide(layer))))
+  })
+
+  it.effect("tells how old the oldest spooled relay is", () => {
+    const { provided, state } = scripted()
+    const age = Effect.map(
+      Metric.snapshot,
+      (all) => all.flatMap(({ id, state: value }) => (id === "ha_relayer_spool_oldest_seconds" ? [value] : []))[0]
+    )
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      state.away = true
+      const now = yield* Clock.currentTimeNanos
+      for (const [n, seconds] of [5n, 0n].entries()) {
+        const one = entry(String(n))
+        yield* recorder.record({
+          ...one,
+          relay: { ...one.relay, publishedAtUnixNano: now - seconds * 1_000_000_000n }
+        })
+      }
+      yield* TestClock.adjust("60 seconds")
+      assert.deepInclude(yield* age, { value: 65 })
+      state.away = false
+      yield* recorder.replay
+      assert.deepInclude(yield* age, { value: 0 })
+    }).pipe(Effect.provide(provided))
   })
 })

@@ -1,10 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schema } from "effect"
+import { Effect, Fiber, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
 import * as MeterStoreMemory from "../../../adapters/memory/MeterStoreMemory.ts"
+import { ServiceFactors } from "../../../domain/cache/ServiceFactors.ts"
 import { ChainUnavailable } from "../../../domain/ports/Blocks.ts"
 import { MeterStore, MeterUnavailable } from "../../../domain/ports/MeterStore.ts"
+import { SharedCacheUnavailable } from "../../../domain/ports/SharedCache.ts"
+import type { Decimal } from "../../../domain/protocol/Decimal.ts"
 import { SessionId, SupplierAddress } from "../../../domain/protocol/Identifiers.ts"
 import { RelayMeter, type Reservation } from "../../../domain/relay/RelayMeter.ts"
 import { SessionDirectory, type SessionFacts } from "../../../domain/relay/SessionDirectory.ts"
@@ -195,15 +198,15 @@ describe("the meter", () => {
         MeterStore,
         Effect.map(MeterStore, (store) => ({
           ...store,
-          take: (request: Parameters<typeof store.take>[0]) => Effect.delay(store.take(request), "1 second")
+          take: (request: Parameters<typeof store.take>[0]) => Effect.delay(store.take(request), "200 millis")
         }))
       ).pipe(Layer.provide(MeterStoreMemory.layer))
       const { all, consumed } = yield* meters(1, { share: 10_000n }, slow)
       const [meter] = all
       const reserving = yield* Effect.forkChild(meter!.reserve(facts("s"), SUPPLIER))
-      yield* TestClock.adjust("500 millis")
+      yield* TestClock.adjust("100 millis")
       yield* meter!.settle(8n)
-      yield* TestClock.adjust("500 millis")
+      yield* TestClock.adjust("100 millis")
       ;(yield* Fiber.join(reserving))?.keep()
       yield* meter!.settle(9n)
       assert.strictEqual(yield* consumed("s"), 10n)
@@ -283,7 +286,7 @@ describe("the meter", () => {
         Effect.map(MeterStore, (store) => ({
           ...store,
           take: (request: Parameters<typeof store.take>[0]) =>
-            request.key.session === "first" ? Effect.delay(store.take(request), "1 second") : store.take(request)
+            request.key.session === "first" ? Effect.delay(store.take(request), "200 millis") : store.take(request)
         }))
       ).pipe(Layer.provide(MeterStoreMemory.layer))
       const { all, consumed } = yield* meters(1, { share: 10_000n }, slow)
@@ -292,10 +295,135 @@ describe("the meter", () => {
       for (let i = 0; i <= 50_000; i++) (yield* meter!.reserve(facts(String(i)), SUPPLIER))!.keep()
       // The oldest idle one made room.
       assert.strictEqual(yield* consumed("0"), 10n)
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("200 millis")
       ;(yield* Fiber.join(reserving))!.keep()
       yield* meter!.settle(8n)
       assert.strictEqual(yield* consumed("first"), 10n)
+    }).pipe(Effect.scoped)
+  )
+
+  /** A store whose takes last as a test says, and are counted; what they take is what the store below gives. */
+  const counting = (state: { millis: number | "for ever"; takes: number; largest: bigint }) =>
+    Layer.effect(
+      MeterStore,
+      Effect.map(MeterStore, (store) => ({
+        ...store,
+        take: (request: Parameters<typeof store.take>[0]) =>
+          Effect.suspend(() => {
+            state.takes++
+            if (request.wanted > state.largest) state.largest = request.wanted
+            return state.millis === "for ever" ? Effect.never : Effect.delay(store.take(request), state.millis)
+          })
+      }))
+    ).pipe(Layer.provide(MeterStoreMemory.layer))
+
+  it.effect("lets no relay of a steady stream wait for the store, but the first of its session", () =>
+    Effect.gen(function* () {
+      const state = { millis: 20, takes: 0, largest: 0n }
+      const { all, consumed } = yield* meters(1, { share: 100_000n }, counting(state))
+      const [meter] = all
+      const first = yield* Effect.forkChild(meter!.reserve(facts("s"), SUPPLIER))
+      yield* TestClock.adjust(20)
+      ;(yield* Fiber.join(first))!.keep()
+      let waited = 0
+      // One each millisecond; the share pays for 10 000, a chunk for 100.
+      for (let i = 1; i < 5_000; i++) {
+        const reserving = yield* Effect.forkChild(meter!.reserve(facts("s"), SUPPLIER), { startImmediately: true })
+        if (reserving.pollUnsafe() === undefined) waited++
+        yield* TestClock.adjust(1)
+        ;(yield* Fiber.join(reserving))!.keep()
+        // What a crash would lose now.
+        assert.isTrue((yield* consumed("s")) - BigInt(i + 1) * 10n <= 1_000n)
+      }
+      assert.strictEqual(waited, 0)
+      assert.isAtLeast(state.takes, 50)
+      assert.isAtMost(state.takes, 120)
+      assert.isTrue(state.largest <= 1_010n)
+      yield* meter!.drain
+      assert.strictEqual(yield* consumed("s"), 50_000n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("serves many that come at once from one take", () =>
+    Effect.gen(function* () {
+      const state = { millis: 20, takes: 0, largest: 0n }
+      const { all, consumed } = yield* meters(1, { share: 100_000n }, counting(state))
+      const [meter] = all
+      const burst = yield* Effect.forkChild(
+        Effect.forEach(Array.from({ length: 500 }), () => meter!.reserve(facts("s"), SUPPLIER), {
+          concurrency: "unbounded"
+        })
+      )
+      yield* TestClock.adjust(60)
+      const reservations = yield* Fiber.join(burst)
+      assert.isTrue(reservations.every((reservation) => reservation !== undefined))
+      assert.isAtMost(state.takes, 3)
+      for (const reservation of reservations) reservation!.keep()
+      yield* meter!.drain
+      assert.strictEqual(yield* consumed("s"), 5_000n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("waits a quarter of a second for a store that does not answer, then says so, and to others at once", () =>
+    Effect.gen(function* () {
+      const state: { millis: number | "for ever"; takes: number; largest: bigint } = {
+        millis: "for ever",
+        takes: 0,
+        largest: 0n
+      }
+      const { all } = yield* meters(1, { share: 100_000n }, counting(state))
+      const [meter] = all
+      const reserving = yield* Effect.forkChild(
+        Effect.forEach([1, 2, 3], () => Effect.flip(meter!.reserve(facts("s"), SUPPLIER)), { concurrency: 3 })
+      )
+      yield* TestClock.adjust(250)
+      for (const error of yield* Fiber.join(reserving)) assert.strictEqual(error._tag, "MeterUnavailable")
+      assert.strictEqual((yield* Effect.flip(meter!.reserve(facts("s"), SUPPLIER)))._tag, "MeterUnavailable")
+      assert.strictEqual(state.takes, 1)
+      // The store is back; the take that hangs is in nobody's way.
+      state.millis = 0
+      yield* TestClock.adjust("1 second")
+      const again = yield* Effect.forkChild(meter!.reserve(facts("s"), SUPPLIER))
+      yield* TestClock.adjust(1)
+      assert.isDefined(yield* Fiber.join(again))
+      assert.strictEqual(state.takes, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("holds a chunk that comes after its relay gave up waiting, and charges what it pays for", () =>
+    Effect.gen(function* () {
+      const state = { millis: 400, takes: 0, largest: 0n }
+      const { all, consumed } = yield* meters(1, { share: 100_000n }, counting(state))
+      const [meter] = all
+      const reserving = yield* Effect.forkChild(Effect.flip(meter!.reserve(facts("s"), SUPPLIER)))
+      yield* TestClock.adjust(250)
+      assert.strictEqual((yield* Fiber.join(reserving))._tag, "MeterUnavailable")
+      yield* TestClock.adjust(150)
+      ;(yield* meter!.reserve(facts("s"), SUPPLIER))!.keep()
+      assert.strictEqual(state.takes, 1)
+      yield* meter!.drain
+      assert.strictEqual(yield* consumed("s"), 10n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("gives back at the drain a chunk that is under way, also one that comes after it", () =>
+    Effect.gen(function* () {
+      for (const millis of [1_000, 5_000]) {
+        const state = { millis: 1, takes: 0, largest: 0n }
+        const { all, consumed } = yield* meters(1, { share: 100_000n }, counting(state))
+        const [meter] = all
+        const first = yield* Effect.forkChild(meter!.reserve(facts("s"), SUPPLIER))
+        yield* TestClock.adjust(1)
+        ;(yield* Fiber.join(first))!.keep()
+        state.millis = millis
+        for (let i = 0; i < 60; i++) (yield* meter!.reserve(facts("s"), SUPPLIER))!.keep()
+        assert.strictEqual(state.takes, 2)
+        const draining = yield* Effect.forkChild(meter!.drain)
+        yield* TestClock.adjust("2 seconds")
+        yield* Fiber.join(draining)
+        yield* TestClock.adjust("3 seconds")
+        assert.strictEqual(yield* consumed("s"), 610n, `after ${millis} ms`)
+      }
     }).pipe(Effect.scoped)
   )
 
@@ -311,6 +439,38 @@ describe("the meter", () => {
       }
       assert.strictEqual(granted, 30)
       assert.strictEqual(yield* consumed("s"), 3n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("keeps to the factor that the miners' leader publishes, and to the share while it cannot be read", () =>
+    Effect.gen(function* () {
+      let published: Effect.Effect<Option.Option<Decimal>, SharedCacheUnavailable> = Effect.succeed(
+        Option.some({ numerator: 5n, denominator: 100n })
+      )
+      const factors = Layer.mock(ServiceFactors, { factor: () => Effect.suspend(() => published) })
+      const chain = Layer.mock(SessionDirectory, {
+        peek: () => undefined,
+        share: () => Effect.succeed({ stake: 1_000n, share: 80n })
+      })
+      const meter = yield* Effect.provide(
+        RelayMeter,
+        RelayMeter.layer.pipe(
+          Layer.provide([MeterStoreMemory.layer, chain, factors]),
+          Layer.provide(MemoryStores.layer)
+        )
+      )
+      const servedOf = (session: string) =>
+        Effect.gen(function* () {
+          let served = 0
+          for (; served < 100 && (yield* meter.reserve(facts(session), SUPPLIER)) !== undefined; served++);
+          return served
+        })
+      // 5 % of a stake of 1 000 pays for 5 relays of 10, the share for 8.
+      assert.strictEqual(yield* servedOf("by factor"), 5)
+      published = Effect.fail(new SharedCacheUnavailable({ operation: "get", cause: new Error("away") }))
+      assert.strictEqual(yield* servedOf("unreadable"), 8)
+      published = Effect.succeed(Option.none())
+      assert.strictEqual(yield* servedOf("unpublished"), 8)
     }).pipe(Effect.scoped)
   )
 })

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { SupplierAddress } from "../../../domain/protocol/Identifiers.ts"
-import { type FleetView, planFleet } from "../../../domain/supplier/FairShare.ts"
+import { type FleetView, planFleet, TRIES_PER_ROUND } from "../../../domain/supplier/FairShare.ts"
 
 const names = (count: number) => Array.from({ length: count }, (_, index) => SupplierAddress.make(`pokt${index}`))
 
@@ -14,6 +14,8 @@ const aView = (change: Partial<FleetView> = {}): FleetView => ({
   resting: new Set(),
   adopted: new Set(),
   isSettled: false,
+  released: new Set(),
+  isEager: false,
   round: 0,
   ...change
 })
@@ -40,12 +42,45 @@ describe("the plan of a fleet", () => {
   it("keeps what it adopted", () => {
     const plan = planFleet(aView({ replicas: ["a", "b"], owned: names(4), adopted: new Set(names(4)) }))
     assert.deepStrictEqual(plan.release, [])
+    const [first, second, third] = names(4)
+    const mixed = planFleet(
+      aView({ replicas: ["a", "b"], owned: [first!, second!, third!], adopted: new Set([third!]), isSettled: true })
+    )
+    assert.deepStrictEqual(mixed.release, [])
   })
 
-  it("adopts one free supplier at a time once the replicas are settled", () => {
-    const plan = planFleet(aView({ replicas: ["a", "b"], owned: names(2), isSettled: true }))
-    assert.deepInclude(plan, { wanted: 1, isAdoption: true })
-    assert.sameMembers([...plan.candidates], names(4).slice(2))
+  it("adopts a few free suppliers at a time once the replicas are settled", () => {
+    const plan = planFleet(aView({ replicas: ["a", "b"], keys: names(40), owned: names(20), isSettled: true }))
+    assert.isTrue(plan.isAdoption)
+    assert.isAbove(plan.wanted, 0)
+    assert.isBelow(plan.wanted, 20)
+    assert.sameMembers([...plan.candidates], names(40).slice(20))
+  })
+
+  it("tries what others gave up first, all while much may be free, and else a part in each round", () => {
+    const keys = names(100)
+    const released = new Set([keys[70]!, keys[20]!])
+    const quiet = planFleet(aView({ replicas: ["a", "b"], keys, released }))
+    assert.deepStrictEqual(quiet.candidates.slice(0, 2), [keys[20]!, keys[70]!])
+    assert.lengthOf(quiet.candidates, 2 + TRIES_PER_ROUND)
+    const eager = planFleet(aView({ replicas: ["a", "b"], keys, released, isEager: true }))
+    assert.sameMembers([...eager.candidates], keys)
+    assert.lengthOf(eager.candidates, 100)
+  })
+
+  it("tries everything within a few quiet rounds", () => {
+    const keys = names(100)
+    const tried = [0, 1, 2, 3].flatMap((round) => planFleet(aView({ replicas: ["a", "b"], keys, round })).candidates)
+    assert.lengthOf(new Set(tried), 100)
+  })
+
+  it("moves nothing that the share does not need moved, whoever comes and goes", () => {
+    const keys = names(12)
+    const owned = keys.slice(0, 4)
+    for (const replicas of [["a", "b", "c"], ["a", "b"], ["a"], ["a", "c", "x"]]) {
+      assert.deepStrictEqual(planFleet(aView({ replicas, keys, owned })).release, [], replicas.join())
+    }
+    assert.deepStrictEqual(planFleet(aView({ replicas: ["a", "b", "c", "d"], keys, owned })).release, [keys[3]!])
   })
 
   it("does not take what rests", () => {

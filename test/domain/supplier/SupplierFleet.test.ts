@@ -1,12 +1,14 @@
 /** Replicas that share suppliers: fair shares, hand-over, take-over, and stopping in time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Redacted, Scope, SubscriptionRef } from "effect"
+import { Duration, Effect, Exit, Fiber, type Layer, Redacted, Scope, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
+import * as LeasesMemory from "../../../adapters/memory/LeasesMemory.ts"
 import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory.ts"
 import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
 import { makeKeyRing } from "../../../domain/keys/KeyRing.ts"
 import { runMiner, startMiner } from "../../../domain/mining/Miner.ts"
-import { MinerSettings } from "../../../domain/mining/MinerSettings.ts"
+import { defaultMinerSettings, type FleetSettings, MinerSettings } from "../../../domain/mining/MinerSettings.ts"
+import { Broadcast } from "../../../domain/ports/Broadcast.ts"
 import { Leases, LeasesUnavailable } from "../../../domain/ports/Leases.ts"
 import { SupplierStore } from "../../../domain/ports/SupplierStore.ts"
 import { testKey } from "../../support/RelayBuilder.ts"
@@ -14,6 +16,7 @@ import {
   append,
   headerAt,
   inWorld,
+  type layerWorld,
   relaysOf,
   runBlocks,
   stateOf,
@@ -26,7 +29,11 @@ const ringOf = (names: ReadonlyArray<{ readonly privateKey: Uint8Array }>) =>
   makeKeyRing(names.map(({ privateKey }) => Redacted.make(privateKey)))
 
 /** Starts a replica with these keys in a scope of its own. */
-const replica = Effect.fnUntraced(function* (name: string, held: ReadonlyArray<{ readonly privateKey: Uint8Array }>) {
+const replica = Effect.fnUntraced(function* (
+  name: string,
+  held: ReadonlyArray<{ readonly privateKey: Uint8Array }>,
+  fleet: FleetSettings = { ...testSettings.fleet, handOverPause: Duration.seconds(5) }
+) {
   const scope = yield* Scope.make()
   const ring = yield* SubscriptionRef.make(ringOf(held))
   const miner = yield* startMiner.pipe(
@@ -34,7 +41,7 @@ const replica = Effect.fnUntraced(function* (name: string, held: ReadonlyArray<{
     Effect.provideService(MinerSettings, {
       ingest: testSettings.ingest,
       submission: testSettings.submission,
-      fleet: { ...testSettings.fleet, replica: name, handOverPause: Duration.seconds(5) }
+      fleet: { ...fleet, replica: name }
     }),
     Scope.provide(scope)
   )
@@ -72,9 +79,10 @@ describe("the fleet", () => {
       yield* runBlocks(1)
       const b = yield* replica("b", keys)
       yield* a.crash
+      // Leases and announcements last 10 s here.
       yield* runBlocks(5)
       assert.lengthOf(yield* b.miner.suppliers, 0)
-      yield* runBlocks(12)
+      yield* runBlocks(7)
       assert.lengthOf(yield* b.miner.suppliers, 4)
     }).pipe(inWorld())
   )
@@ -205,5 +213,129 @@ describe("the fleet", () => {
       yield* runBlocks(12)
       assert.lengthOf(yield* a.miner.suppliers, 1)
     }).pipe(inWorld())
+  )
+})
+
+/** Suppliers beyond what is tried in one quiet round. */
+const many = Array.from({ length: 40 }, (_, index) => testKey(`many ${index}`))
+const operation = defaultMinerSettings.fleet
+
+/** With leases as in operation: 12 s, renewed every 3 s, free suppliers looked for every 2 s. */
+const inOperation = <A, E>(test: Effect.Effect<A, E, Layer.Success<ReturnType<typeof layerWorld>> | Scope.Scope>) =>
+  test.pipe(Effect.provide(LeasesMemory.layer), inWorld())
+
+const pass = (millis: number) =>
+  Effect.forEach(Array.from({ length: millis / 100 }), () => TestClock.adjust("100 millis"), { discard: true })
+
+describe("a fleet with the times of operation", () => {
+  it.effect("takes over everything within 15 s from a replica that was killed", () =>
+    Effect.gen(function* () {
+      const a = yield* replica("a", many, operation)
+      yield* pass(2_000)
+      const b = yield* replica("b", many, operation)
+      yield* pass(8_000)
+      assert.lengthOf(yield* a.miner.suppliers, 20)
+      assert.lengthOf(yield* b.miner.suppliers, 20)
+      yield* a.crash
+      yield* pass(15_000)
+      assert.lengthOf(yield* b.miner.suppliers, 40)
+    }).pipe(inOperation)
+  )
+
+  it.effect("takes over everything within a second from a replica that stops in order", () =>
+    Effect.gen(function* () {
+      const a = yield* replica("a", many, operation)
+      yield* pass(2_000)
+      const b = yield* replica("b", many, operation)
+      yield* pass(8_000)
+      const draining = yield* Effect.forkChild(a.miner.drain)
+      yield* pass(900)
+      assert.isDefined(draining.pollUnsafe())
+      assert.lengthOf(yield* b.miner.suppliers, 40)
+    }).pipe(inOperation)
+  )
+
+  it.effect("takes a supplier over again when the replica that it was handed to is killed", () =>
+    Effect.gen(function* () {
+      const a = yield* replica("a", keys, operation)
+      yield* pass(2_000)
+      const b = yield* replica("b", keys, operation)
+      yield* pass(5_000)
+      assert.lengthOf(yield* b.miner.suppliers, 2)
+      yield* b.crash
+      yield* pass(15_000)
+      assert.lengthOf(yield* a.miner.suppliers, 4)
+    }).pipe(inOperation)
+  )
+
+  it.effect("leaves suppliers where they are as far as the share allows", () =>
+    Effect.gen(function* () {
+      const nine = many.slice(0, 9)
+      const a = yield* replica("a", nine, operation)
+      yield* pass(2_000)
+      const b = yield* replica("b", nine, operation)
+      yield* pass(6_000)
+      const [ofA, ofB] = [yield* a.miner.suppliers, yield* b.miner.suppliers]
+      assert.deepStrictEqual([ofA.length, ofB.length], [5, 4])
+      const c = yield* replica("c", nine, operation)
+      yield* pass(6_000)
+      const [thenA, thenB] = [yield* a.miner.suppliers, yield* b.miner.suppliers]
+      assert.deepStrictEqual([thenA.length, thenB.length, (yield* c.miner.suppliers).length], [3, 3, 3])
+      assert.includeMembers([...ofA], [...thenA])
+      assert.includeMembers([...ofB], [...thenB])
+      yield* c.miner.drain
+      yield* c.crash
+      yield* pass(3_000)
+      assert.includeMembers([...(yield* a.miner.suppliers)], [...thenA])
+      assert.includeMembers([...(yield* b.miner.suppliers)], [...thenB])
+      assert.strictEqual((yield* a.miner.suppliers).length + (yield* b.miner.suppliers).length, 9)
+    }).pipe(inOperation)
+  )
+
+  it.effect("gives back what it adopted when somebody comes who wants it", () =>
+    Effect.gen(function* () {
+      const a = yield* replica("a", keys, operation)
+      const b = yield* replica("b", keys.slice(0, 1), operation)
+      yield* pass(30_000)
+      // Beyond the share of two, since nobody else has these keys.
+      assert.isAtLeast((yield* a.miner.suppliers).length, 3)
+      assert.strictEqual((yield* a.miner.suppliers).length + (yield* b.miner.suppliers).length, 4)
+      const c = yield* replica("c", keys, operation)
+      yield* pass(6_000)
+      assert.isAtMost((yield* a.miner.suppliers).length, 2)
+      assert.isAtLeast((yield* c.miner.suppliers).length, 1)
+    }).pipe(inOperation)
+  )
+
+  it.effect("keeps what it adopted when somebody goes", () =>
+    Effect.gen(function* () {
+      const a = yield* replica("a", keys, operation)
+      yield* replica("b", keys.slice(0, 1), operation)
+      const c = yield* replica("c", keys.slice(0, 1), operation)
+      yield* pass(40_000)
+      const owned = yield* a.miner.suppliers
+      assert.isAtLeast(owned.length, 3)
+      yield* c.miner.drain
+      yield* c.crash
+      for (let second = 0; second < 20; second++) {
+        yield* pass(1_000)
+        assert.includeMembers([...(yield* a.miner.suppliers)], [...owned])
+      }
+    }).pipe(inOperation)
+  )
+
+  it.effect("hears nothing of hand-overs where messages are lost, and finds what is free all the same", () =>
+    Effect.gen(function* () {
+      const broadcast = yield* Broadcast
+      const deaf = { ...broadcast, subscribe: () => Stream.never }
+      const a = yield* replica("a", keys, operation)
+      yield* pass(2_000)
+      const b = yield* replica("b", keys, operation).pipe(Effect.provideService(Broadcast, deaf))
+      yield* pass(6_000)
+      yield* a.miner.drain
+      yield* a.crash
+      yield* pass(3_000)
+      assert.lengthOf(yield* b.miner.suppliers, 4)
+    }).pipe(inOperation)
   )
 })

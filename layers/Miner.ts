@@ -1,0 +1,92 @@
+/** A miner of a fleet: mines as its configuration says, over Redis and a chain, and drains when it is interrupted. */
+import { hostname } from "node:os"
+import { Duration, Effect, Layer } from "effect"
+import type { MinerConfig } from "../adapters/config/MinerConfig.ts"
+import * as EntropyNode from "../adapters/crypto/EntropyNode.ts"
+import { nodeSha256 } from "../adapters/crypto/NodeSha256.ts"
+import { startProbes } from "../adapters/http/ProbeServer.ts"
+import * as BroadcastRedis from "../adapters/redis/BroadcastRedis.ts"
+import * as ForeignMiners from "../adapters/redis/ForeignMiners.ts"
+import * as LeadershipRedis from "../adapters/redis/LeadershipRedis.ts"
+import * as LeasesRedis from "../adapters/redis/LeasesRedis.ts"
+import type { RedisHealth } from "../adapters/redis/RedisHealth.ts"
+import * as SharedCacheRedis from "../adapters/redis/SharedCacheRedis.ts"
+import { StreamLosses } from "../adapters/redis/StreamLosses.ts"
+import * as SupplierStoreRedis from "../adapters/redis/SupplierStoreRedis.ts"
+import * as CachedChainQuery from "../domain/cache/CachedChainQuery.ts"
+import { SupplierStates } from "../domain/cache/SupplierStates.ts"
+import { BulkSha256 } from "../domain/crypto/BulkSha256.ts"
+import { drain } from "../domain/lifecycle/Drain.ts"
+import { type FleetMiner, startFleetMiner } from "../domain/mining/FleetMiner.ts"
+import { MinerSettings } from "../domain/mining/MinerSettings.ts"
+import type { Blocks } from "../domain/ports/Blocks.ts"
+import type { ChainQuery } from "../domain/ports/ChainQuery.ts"
+import type { ChainTx } from "../domain/ports/ChainTx.ts"
+import * as Keys from "./Keys.ts"
+import { factorsOf, fleetTimesOf, minerSettingsOf } from "./MinerSettingsOf.ts"
+import * as RedisPorts from "./RedisPorts.ts"
+import { replicaName } from "./RelayerSettings.ts"
+import * as Tracing from "./Tracing.ts"
+
+/** Longest time from the signal to the end of the process. */
+const DRAIN_DEADLINE = Duration.seconds(25)
+const HERE = "0.0.0.0"
+
+/** Mines until it is interrupted, then drains. `started` is told the running miner. */
+export const runMinerProcess = <E, R>(
+  config: MinerConfig,
+  chain: Layer.Layer<Blocks | ChainQuery | ChainTx, E, R>,
+  started: (miner: FleetMiner) => Effect.Effect<void> = () => Effect.void
+) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const miner = yield* startFleetMiner({
+        leaderId: `${hostname()}-${process.pid}`,
+        heartbeat: config.leaderElection.heartbeat,
+        reconcileEvery: config.supplierReconcileInterval,
+        besideGoMiners: config.supplierClaiming.besideGoMiners,
+        factors: factorsOf(config),
+        lostEntries: (yield* StreamLosses).lost
+      })
+      if (config.metrics.enabled) {
+        const { host = HERE, port } = config.metrics.address
+        const own = Effect.map(miner.status, ({ lostEntries, notReady }) => [
+          ...notReady.map(({ detail }) => ({ text: detail, isBlocking: true })),
+          ...Array.from(lostEntries, ([supplier, entries]) => ({
+            text: `${entries} relays of ${supplier} were removed from its stream before they were mined`,
+            isBlocking: false
+          }))
+        ])
+        const context = yield* Effect.context<RedisHealth>()
+        const redis = Effect.provideContext(RedisPorts.reasons, context)
+        yield* startProbes({ host, port, reasons: Effect.zipWith(own, redis, (mine, its) => [...mine, ...its]) })
+      }
+      yield* started(miner)
+      const end = drain([{ name: "committed, checkpointed, leases released", run: miner.drain }], DRAIN_DEADLINE)
+      return yield* Effect.onExit(Effect.never, () => end)
+    })
+  ).pipe(Effect.provide(layerProcess(config, chain).pipe(Layer.provideMerge(Tracing.layer()))))
+
+const layerProcess = <E, R>(config: MinerConfig, chain: Layer.Layer<Blocks | ChainQuery | ChainTx, E, R>) => {
+  const replica = config.redis.consumerName ?? replicaName("miner")
+  return Layer.mergeAll(
+    SupplierStates.layer,
+    SupplierStoreRedis.layer,
+    LeasesRedis.layerWith(fleetTimesOf(config).leaseTtl),
+    LeadershipRedis.layerWith(config.leaderElection.ttl),
+    ForeignMiners.layer,
+    Keys.layer(config.keys, config.hotReload)
+  ).pipe(
+    Layer.provideMerge(CachedChainQuery.layer({ blockTime: config.blockTime })),
+    Layer.provideMerge(Layer.mergeAll(SharedCacheRedis.layer, BroadcastRedis.layer, StreamLosses.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        RedisPorts.layer(config.redis),
+        EntropyNode.layer,
+        chain,
+        Layer.succeed(MinerSettings, minerSettingsOf(config, replica)),
+        Layer.succeed(BulkSha256, nodeSha256)
+      )
+    )
+  )
+}

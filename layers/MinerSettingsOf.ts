@@ -1,0 +1,44 @@
+/** What a miner's configuration says to the programs that it is made of. */
+import { Option, Result } from "effect"
+import type { MinerConfig } from "../adapters/config/MinerConfig.ts"
+import { defaultMinerSettings, type MinerSettings } from "../domain/mining/MinerSettings.ts"
+import { type Decimal, decimalOfDouble } from "../domain/protocol/Decimal.ts"
+import { type FleetTimes, fleetTimes } from "../domain/supplier/FleetTimes.ts"
+
+/** Times of leases and of the fleet. */
+export const fleetTimesOf = ({ supplierClaiming: { ttl, renewal, rebalance } }: MinerConfig): FleetTimes =>
+  fleetTimes({ ttl, renewal, rebalance })
+
+/** Settings of the mining programs of the replica with this name. */
+export const minerSettingsOf = (config: MinerConfig, replica: string): MinerSettings => {
+  const { ingest, submission, fleet } = defaultMinerSettings
+  const { transaction } = config
+  const { renewEvery, orphansEvery, leaseMargin } = fleetTimesOf(config)
+  return {
+    ingest: { ...ingest, batchRelays: config.batchSize },
+    submission: {
+      ...submission,
+      batchClaims: !transaction.disableClaimBatching,
+      batchProofs: !transaction.disableProofBatching,
+      fixedGasPerMessage: transaction.gasLimit === 0n ? undefined : transaction.gasLimit,
+      gasAdjustment: transaction.gasAdjustment,
+      gasPrice: transaction.gasPrice,
+      blockTime: config.blockTime
+    },
+    fleet: { ...fleet, replica, renewEvery, orphansEvery, leaseMargin }
+  }
+}
+
+/** Factors that the leader publishes; those of 0 and below mean none. */
+export const factorsOf = ({ serviceFactors, defaultServiceFactor, cacheTtl }: MinerConfig) => ({
+  factors: new Map(
+    Array.from(serviceFactors).flatMap(([service, factor]) =>
+      Option.toArray(Option.map(factorOf(factor), (exact) => [service, exact] as const))
+    )
+  ),
+  defaultFactor: Option.getOrUndefined(factorOf(defaultServiceFactor)),
+  life: cacheTtl
+})
+
+const factorOf = (factor: number): Option.Option<Decimal> =>
+  factor > 0 ? Result.getSuccess(decimalOfDouble(factor)) : Option.none()

@@ -1,0 +1,187 @@
+/** Every kind of deployment and login, right and wrong: TLS, users, databases, Sentinel, replicas. */
+import { spawnSync } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { getCACertificates, setDefaultCACertificates } from "node:tls"
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as RedisConnections from "../../../adapters/redis/RedisConnections.ts"
+import type { RedisAddress } from "../../../adapters/redis/RedisSettings.ts"
+import { redisBinaries } from "../../support/RedisBinaries.ts"
+import { eventually, redisProcess, selfSignedCertificate } from "../../support/RedisProcess.ts"
+import { ask, sentinel, settingsFor, standalone, standaloneAddress } from "../../support/RedisServers.ts"
+
+const over =
+  (address: RedisAddress) =>
+  <A, E>(body: (connections: RedisConnections.RedisConnections["Service"]) => Effect.Effect<A, E>) =>
+    RedisConnections.RedisConnections.use(body).pipe(Effect.provide(RedisConnections.layer(settingsFor(address))))
+
+const refused = (address: RedisAddress) => over(address)(({ ping }) => Effect.flip(ping))
+
+const binaries = redisBinaries()
+
+for (const { path, version } of binaries) {
+  const test = <E>(title: string, body: Effect.Effect<void, E>) => it.live(`Redis ${version}: ${title}`, () => body)
+
+  test(
+    "logs in as a user of the access list, and says what it may not do",
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { servers } = yield* standalone(path, ["--requirepass", "default-secret"])
+        const port = servers[0]!.port
+        const asDefault = over(standaloneAddress(port, { password: "default-secret" }))
+        yield* asDefault(({ commands }) =>
+          commands.call(
+            "acl",
+            "setuser",
+            "relayer",
+            "on",
+            ">p@ss:w/rd",
+            "~ours:*",
+            "+@all",
+            "-@dangerous",
+            "+info",
+            "+acl"
+          )
+        )
+        const user = { username: "relayer", password: "p@ss:w/rd" }
+        yield* over(standaloneAddress(port, user))(({ commands, ping }) =>
+          Effect.gen(function* () {
+            yield* ping
+            assert.strictEqual(yield* commands.call("acl", "whoami"), "relayer")
+            assert.strictEqual(yield* commands.call("set", "ours:key", "x"), "OK")
+            assert.strictEqual((yield* Effect.flip(commands.call("set", "theirs", "secret"))).kind, "noperm")
+            const failure = yield* Effect.flip(commands.call("keys", "*"))
+            assert.strictEqual(failure.kind, "noperm")
+            assert.include(failure.message, "extend its ACL")
+          })
+        )
+        for (const wrong of [{ password: "not-it" }, { ...user, password: "not-it" }, {}]) {
+          const failure = yield* refused(standaloneAddress(port, wrong))
+          assert.strictEqual(failure.kind, "auth")
+          assert.notInclude(failure.message, "not-it")
+        }
+      })
+    )
+  )
+
+  test(
+    "uses the database of the URL",
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { servers } = yield* standalone(path)
+        const port = servers[0]!.port
+        yield* over(standaloneAddress(port, { database: 3 }))(({ commands }) => commands.call("set", "k", "in three"))
+        const found = yield* over(standaloneAddress(port))(({ commands }) =>
+          Effect.all([commands.call("get", "k"), commands.call("info", "keyspace")])
+        )
+        assert.isNull(found[0])
+        assert.include(String(found[1]), "db3:keys=1")
+      })
+    )
+  )
+
+  test(
+    "fails typed and at once where nobody listens",
+    Effect.gen(function* () {
+      const failure = yield* refused(standaloneAddress(1))
+      assert.strictEqual(failure.kind, "unavailable")
+      assert.include(failure.message, "ECONNREFUSED")
+    })
+  )
+
+  test(
+    "says that a server is a replica when it is written to",
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { servers } = yield* standalone(path)
+        const replica = yield* redisProcess(path, { args: ["--replicaof", "127.0.0.1", String(servers[0]!.port)] })
+        yield* over(standaloneAddress(replica.port))(({ commands }) =>
+          Effect.gen(function* () {
+            const failure = yield* Effect.flip(commands.call("set", "k", "v"))
+            assert.strictEqual(failure.kind, "readonly")
+            assert.include(failure.message, "master")
+          })
+        )
+      })
+    )
+  )
+
+  test(
+    "says that memory is full, also from inside a script",
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { address } = yield* standalone(path, ["--maxmemory", "1"])
+        yield* over(address)(({ commands }) =>
+          Effect.gen(function* () {
+            assert.strictEqual((yield* Effect.flip(commands.call("set", "k", "v"))).kind, "oom")
+            const inside = commands.call("eval", "return redis.call('SET', KEYS[1], 'v')", 1, "k")
+            assert.strictEqual((yield* Effect.flip(inside)).kind, "oom")
+          })
+        )
+      })
+    )
+  )
+
+  test(
+    "follows a failover of Sentinel, and never writes to the master of before",
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { address, servers } = yield* sentinel(path)
+        const [master, replica] = servers
+        yield* over(address)(({ commands, topology }) =>
+          Effect.gen(function* () {
+            assert.strictEqual(topology, "sentinel")
+            yield* commands.call("set", "k", "before")
+            yield* master!.signal("SIGSTOP")
+            yield* eventually(Effect.asVoid(commands.call("set", "k", "after")))
+            assert.strictEqual(yield* ask(replica!.port, "get", "k"), "after")
+            yield* master!.signal("SIGCONT")
+            yield* eventually(Effect.asVoid(commands.call("set", "k", "later")))
+            assert.strictEqual(yield* ask(replica!.port, "get", "k"), "later")
+          })
+        )
+      })
+    )
+  )
+}
+
+/** A program built without TLS does not know the directive and ends with it; one with TLS cannot read the certificate. */
+const speaksTls = (path: string): boolean => {
+  const args = ["--port", "0", "--tls-port", "1", "--tls-cert-file", "/nonexistent", "--save", "", "--dir", tmpdir()]
+  const { stdout, stderr } = spawnSync(path, args, { encoding: "utf8", timeout: 2_000 })
+  return !/Bad directive|TLS support/.test(`${stdout}${stderr}`)
+}
+
+it.live("Redis over TLS: trusts what Node trusts, refuses the rest", () =>
+  Effect.gen(function* () {
+    const dir = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "relaymill-tls-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const { certificate, key } = selfSignedCertificate(dir)
+    const able = binaries.filter(({ path }) => speaksTls(path))
+    assert.isNotEmpty(able, "no server program at hand was built with TLS")
+    for (const { path } of able) {
+      const server = yield* redisProcess(path, {
+        tls: true,
+        args: `--tls-cert-file ${certificate} --tls-key-file ${key} --tls-ca-cert-file ${certificate} --tls-auth-clients no`.split(
+          " "
+        )
+      })
+      const address = standaloneAddress(server.port, { tls: true })
+      const failure = yield* refused(address)
+      assert.strictEqual(failure.kind, "tls")
+      assert.include(failure.message, "NODE_EXTRA_CA_CERTS")
+      assert.strictEqual((yield* refused(standaloneAddress(server.port))).kind, "unavailable")
+      // What NODE_EXTRA_CA_CERTS does for a process that starts with it.
+      const before = getCACertificates("default")
+      setDefaultCACertificates([...before, readFileSync(certificate, "utf8")])
+      const answer = yield* over(address)(({ commands }) => commands.call("ping")).pipe(
+        Effect.ensuring(Effect.sync(() => setDefaultCACertificates(before)))
+      )
+      assert.strictEqual(answer, "PONG")
+    }
+  }).pipe(Effect.scoped)
+)

@@ -1,0 +1,184 @@
+/** The scenarios by name: what goes wrong, when, and what has to follow. */
+import { Duration, Effect } from "effect"
+import { ProcessTestFailure } from "./ChildProcess.ts"
+import { type Fleet, type Member, ownedBy } from "./Fleet.ts"
+import { kill, leaderOf, type Observed, otherLeader, ownerOf, reach, type Scenario, takeover } from "./Scenario.ts"
+
+/** Height at which things go wrong: in the middle of the first session. */
+const MIDDLE = 3n
+
+const nothing: Scenario["disturb"] = () => Effect.succeed({})
+
+/** Ends a miner at once and measures until its suppliers, and its leadership, are somebody else's. */
+const killMiner = Effect.fnUntraced(function* ({ watch }: Fleet, victim: Member, wasLeader: string | undefined) {
+  const suppliers = ownedBy(watch, victim.name)
+  const since = Date.now()
+  yield* kill(victim.process)
+  const [takeoverMillis, leaderMillis] = yield* Effect.all(
+    [
+      takeover(watch, suppliers, victim.name, since),
+      wasLeader === undefined ? Effect.succeed(undefined) : otherLeader(watch, wasLeader, since)
+    ],
+    { concurrency: "unbounded" }
+  )
+  return { takeoverMillis, ...(leaderMillis !== undefined && { leaderMillis }) } satisfies Observed
+})
+
+const killLeader = (fleet: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(MIDDLE)
+    const victim = leaderOf(fleet)
+    const { id } = fleet.watch.leader()
+    if (victim === undefined) return yield* new ProcessTestFailure({ detail: `the leader ${id} is no miner here` })
+    return yield* killMiner(fleet, victim, id)
+  })
+
+const killOwner = (fleet: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(MIDDLE)
+    return yield* killMiner(fleet, yield* ownerOf(fleet), undefined)
+  })
+
+const stopOwner = (fleet: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(MIDDLE)
+    const { name, process } = yield* ownerOf(fleet)
+    const suppliers = ownedBy(fleet.watch, name)
+    const since = Date.now()
+    yield* process.signal("SIGTERM")
+    const takeoverMillis = yield* takeover(fleet.watch, suppliers, name, since)
+    const status = yield* process.exit(Duration.seconds(30))
+    return { takeoverMillis, problems: status === 0 ? [] : [`${name} ended with ${status}`] }
+  })
+
+const killRelayer = ({ relayers }: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(MIDDLE)
+    if (relayers[0] !== undefined) yield* kill(relayers[0].process)
+    return {}
+  })
+
+/** Ends the first server at once; the same files are opened again after so long, if at all. */
+const killRedis = (backAfter: Duration.Duration | undefined) => (fleet: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(MIDDLE)
+    const [server] = fleet.redis
+    if (server === undefined) return {}
+    yield* server.signal("SIGKILL")
+    if (backAfter === undefined) return {}
+    yield* Effect.sleep(backAfter)
+    yield* Effect.mapError(server.start, ({ detail }) => new ProcessTestFailure({ detail }))
+    return {}
+  })
+
+/** Halts an owner for longer than its leases live, then lets it go on with what it thinks is its own. */
+const haltOwner = (fleet: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(MIDDLE)
+    const { name, process } = yield* ownerOf(fleet)
+    const suppliers = ownedBy(fleet.watch, name)
+    const since = Date.now()
+    yield* process.signal("SIGSTOP")
+    const takeoverMillis = yield* takeover(fleet.watch, suppliers, name, since)
+    yield* Effect.sleep("3 seconds")
+    yield* process.signal("SIGCONT")
+    yield* Effect.sleep("3 seconds")
+    const stopped = process.linesWith("supplier stopped")
+    return {
+      takeoverMillis,
+      problems: stopped >= suppliers.length ? [] : [`${name} stopped ${stopped} of ${suppliers.length} suppliers`]
+    }
+  })
+
+/** The link of one process is silent for so long. */
+const silence =
+  (member: (fleet: Fleet) => Effect.Effect<Member, ProcessTestFailure>, time: Duration.Duration, isMiner: boolean) =>
+  (fleet: Fleet) =>
+    Effect.gen(function* () {
+      yield* reach(2n)
+      const { link, name } = yield* member(fleet)
+      if (link === undefined) return yield* new ProcessTestFailure({ detail: `${name} has no link` })
+      const suppliers = isMiner ? ownedBy(fleet.watch, name) : []
+      const since = Date.now()
+      yield* link.set("silent")
+      yield* Effect.sleep(time)
+      yield* link.set("open")
+      return isMiner ? { takeoverMillis: yield* takeover(fleet.watch, suppliers, name, since) } : {}
+    })
+
+const firstRelayer = ({ relayers }: Fleet) =>
+  relayers[0] === undefined
+    ? Effect.fail(new ProcessTestFailure({ detail: "there is no relayer" }))
+    : Effect.succeed(relayers[0])
+
+/** Every link answers so much later, for the whole run. */
+const slow = (roundTrip: number) => (fleet: Fleet) =>
+  Effect.as(
+    Effect.forEach([...fleet.miners, ...fleet.relayers], ({ link }) =>
+      link === undefined ? Effect.void : link.set({ delayMillis: roundTrip / 2 })
+    ),
+    {}
+  )
+
+/** All of them, in the order of the table. */
+export const scenarios: ReadonlyArray<Scenario> = [
+  { name: "baseline", title: "nothing goes wrong", sessions: 2, disturb: nothing },
+  { name: "kill-leader", title: "kill -9 of the leader, which owns suppliers", disturb: killLeader },
+  { name: "kill-owner", title: "kill -9 of a supplier's owner, leases of 4 s", disturb: killOwner },
+  {
+    name: "kill-owner-default",
+    title: "kill -9 of a supplier's owner at default settings",
+    lease: "default",
+    chain: { claimWindowBlocks: 18 },
+    disturb: killOwner
+  },
+  { name: "stop-owner", title: "SIGTERM of a supplier's owner", disturb: stopOwner },
+  { name: "kill-relayer", title: "kill -9 of a relayer", disturb: killRelayer },
+  {
+    name: "kill-redis-always",
+    title: "kill -9 of Redis, appendfsync always, back after 2 s",
+    redis: "aof always",
+    disturb: killRedis(Duration.seconds(2))
+  },
+  {
+    name: "kill-redis-everysec",
+    title: "kill -9 of Redis, appendfsync everysec, back after 2 s",
+    redis: "aof everysec",
+    disturb: killRedis(Duration.seconds(2))
+  },
+  {
+    name: "failover",
+    title: "kill -9 of the master, a sentinel promotes its replica",
+    redis: "sentinel",
+    disturb: killRedis(undefined)
+  },
+  {
+    name: "halt-owner",
+    title: "SIGSTOP of an owner past its leases, then SIGCONT",
+    chain: { claimWindowBlocks: 12 },
+    disturb: haltOwner
+  },
+  {
+    name: "cut-miner",
+    title: "a miner without network for 20 s",
+    hasLinks: true,
+    chain: { claimWindowBlocks: 16 },
+    disturb: silence(ownerOf, Duration.seconds(20), true)
+  },
+  {
+    name: "cut-relayer",
+    title: "a relayer without Redis for 20 s of a session of 24 blocks",
+    hasLinks: true,
+    chain: { sessionBlocks: 24, claimWindowBlocks: 4, proofWindowBlocks: 4 },
+    disturb: silence(firstRelayer, Duration.seconds(20), false)
+  },
+  { name: "slow", title: "every round trip to Redis takes 200 ms more", hasLinks: true, disturb: slow(200) }
+]
+
+/** The scenario of this name. */
+export const scenarioNamed = (name: string): Scenario => {
+  const found = scenarios.find((each) => each.name === name)
+  if (found === undefined)
+    throw new Error(`no scenario ${name}; there are ${scenarios.map((each) => each.name).join(", ")}`)
+  return found
+}
