@@ -6,12 +6,15 @@
 /** Answers handed on in one turn of the event loop: about 2 ms in which nothing else is read. */
 const TURN = 16
 
+/** Continues whoever waits for one answer. */
+type HandOn = () => void
+
 /** Calls its argument in a turn soon, in the order of the calls. */
-export type AnswerTurns = (handOn: () => void) => void
+export type AnswerTurns = (handOn: HandOn) => void
 
 /** Turns for the answers of all backends; as many wait as relays are in flight. */
 export const makeAnswerTurns = (): AnswerTurns => {
-  const waiting: Array<() => void> = []
+  const waiting: Array<HandOn> = []
   const turn = (): void => {
     const answers = waiting.splice(0, TURN)
     // The next turn comes after what has become readable meanwhile.

@@ -204,7 +204,11 @@ export class AdmitRelay extends Context.Service<
           if (!isForeign(signature, ring)) return ring
           ring = yield* told(relay, rings.refreshed(application, end))
           if (!isForeign(signature, ring)) return ring
-          return yield* refuserFor(header, supplier, false)(
+          return yield* refuserFor(
+            header,
+            supplier,
+            false
+          )(
             "ring_signature",
             `${signature.members.length} members, number ${firstStranger(signature, ring)} is not of ${application}`
           )
@@ -215,7 +219,11 @@ export class AdmitRelay extends Context.Service<
           yield* ringFor(relay)
           const message = signableHash(relay.request, sha256)
           if (yield* verifier.verify(message, relay.signature)) return message
-          return yield* refuserFor(relay.header, relay.supplier, false)("ring_signature", "the ring equation does not hold")
+          return yield* refuserFor(
+            relay.header,
+            relay.supplier,
+            false
+          )("ring_signature", "the ring equation does not hold")
         })
 
         const verify = Effect.fnUntraced(function* (relay: PlausibleRelay) {

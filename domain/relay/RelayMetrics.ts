@@ -127,11 +127,7 @@ export const series =
     return (...values: ReadonlyArray<string>): M => {
       let branch = root
       for (const value of values) branch = branch.at(value)
-      branch.series ??= make(
-        Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ""])),
-        name,
-        description
-      )
+      branch.series ??= make(Object.fromEntries(labels.map((label, i) => [label, values[i] ?? ""])), name, description)
       return branch.series
     }
   }
