@@ -1,7 +1,7 @@
 /** A miner of a fleet: mines as its configuration says, over Redis and a chain, and drains when it is interrupted. */
-import { hostname } from "node:os"
 import { Duration, Effect, Layer } from "effect"
 import type { MinerConfig } from "../adapters/config/MinerConfig.ts"
+import { hostAndProcess, replicaName } from "../adapters/config/ReplicaName.ts"
 import * as EntropyNode from "../adapters/crypto/EntropyNode.ts"
 import { nodeSha256 } from "../adapters/crypto/NodeSha256.ts"
 import { startProbes } from "../adapters/http/ProbeServer.ts"
@@ -25,7 +25,6 @@ import type { ChainTx } from "../domain/ports/ChainTx.ts"
 import * as Keys from "./Keys.ts"
 import { factorsOf, fleetTimesOf, minerSettingsOf } from "./MinerSettingsOf.ts"
 import * as RedisPorts from "./RedisPorts.ts"
-import { replicaName } from "./RelayerSettings.ts"
 import * as Tracing from "./Tracing.ts"
 
 /** Longest time from the signal to the end of the process. */
@@ -41,7 +40,7 @@ export const runMinerProcess = <E, R>(
   Effect.scoped(
     Effect.gen(function* () {
       const miner = yield* startFleetMiner({
-        leaderId: `${hostname()}-${process.pid}`,
+        leaderId: hostAndProcess(),
         heartbeat: config.leaderElection.heartbeat,
         reconcileEvery: config.supplierReconcileInterval,
         besideGoMiners: config.supplierClaiming.besideGoMiners,
@@ -85,7 +84,11 @@ const layerProcess = <E, R>(config: MinerConfig, chain: Layer.Layer<Blocks | Cha
         EntropyNode.layer,
         chain,
         Layer.succeed(MinerSettings, minerSettingsOf(config, replica)),
-        Layer.succeed(BulkSha256, nodeSha256)
+        Layer.succeed(BulkSha256, nodeSha256),
+        Layer.succeed(SupplierStoreRedis.SupplierStoreSettings, {
+          blockTime: config.blockTime,
+          sealReplicas: config.redis.sealReplicas
+        })
       )
     )
   )

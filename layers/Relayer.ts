@@ -1,6 +1,7 @@
 /** A relayer of a fleet: serves as its configuration says, over Redis and a chain, and drains when it is interrupted. */
 import { Duration, Effect, Layer } from "effect"
 import type { RelayerConfig } from "../adapters/config/RelayerConfig.ts"
+import { replicaName } from "../adapters/config/ReplicaName.ts"
 import * as EntropyNode from "../adapters/crypto/EntropyNode.ts"
 import * as RingVerifierNative from "../adapters/crypto/RingVerifierNative.ts"
 import * as BackendsHttp from "../adapters/http/BackendsHttp.ts"
@@ -24,7 +25,7 @@ import { ServeRelay } from "../domain/relay/ServeRelay.ts"
 import * as Keys from "./Keys.ts"
 import * as RedisPorts from "./RedisPorts.ts"
 import * as RelayPrograms from "./RelayPrograms.ts"
-import { backendsOf, policyOf, replicaName } from "./RelayerSettings.ts"
+import { backendsOf, policyOf } from "./RelayerSettings.ts"
 import * as Tracing from "./Tracing.ts"
 
 /** Expected time between blocks, which only bounds how long caches live; relayers have no setting for it. */

@@ -1,5 +1,4 @@
 /** What a relayer's configuration says to the programs and adapters that it is made of. */
-import { hostname } from "node:os"
 import { Duration, Redacted } from "effect"
 import type { BackendConfig } from "../adapters/config/BackendConfig.ts"
 import type { RelayerConfig } from "../adapters/config/RelayerConfig.ts"
@@ -9,9 +8,6 @@ import { defaultRelayPolicy, type RelayPolicy, type ServicePolicy } from "../dom
 
 /** Failures in a row that take a backend out of traffic, where its configuration names none. */
 const TRAFFIC_FAILURES = 5
-
-/** Unique among the processes of a fleet: host and process. */
-export const replicaName = (kind: "relayer" | "miner"): string => `${kind}-${hostname()}-${process.pid}`
 
 /** The policy of serving. */
 export const policyOf = (config: RelayerConfig, relayer: string): RelayPolicy => {

@@ -69,7 +69,7 @@ const connection = {
 
 /** Keys of the other process, which a shared file may carry. */
 const minersOnly = (name: string) =>
-  name === "consumer_name" || name === "claim_idle_timeout_ms"
+  name === "consumer_name" || name === "seal_replicas" || name === "claim_idle_timeout_ms"
     ? "the miner's key, without effect on a relayer"
     : undefined
 
@@ -88,6 +88,13 @@ export const minerRedis = section({
       type: "text",
       meaning: "This process among the streams' consumers and the lease owners; left out: `miner-{hostname}-{pid}`."
     })
+  ),
+  sealReplicas: key(
+    "seal_replicas",
+    count(
+      { fallback: "0", least: 0, most: 10 },
+      "Replicas of Redis that are waited for after a session is sealed, for a second at most; 0: none."
+    )
   ),
   claimIdle: key(
     "claim_idle_timeout_ms",

@@ -1,5 +1,5 @@
 /** Commits of sessions: cut into slices that one pipeline carries, and decided when the reply is lost. */
-import { Effect, Option, Result, Schedule } from "effect"
+import { Effect, Metric, Option, Result, Schedule } from "effect"
 import { type Lease, LeaseLost } from "../../domain/ports/Leases.ts"
 import { CommitRefused, type SessionCommit, type StoreUnavailable } from "../../domain/ports/SupplierStore.ts"
 import { slices } from "../../domain/mining/Slices.ts"
@@ -27,9 +27,18 @@ export interface SupplierCommits {
   ) => Effect.Effect<void, LeaseLost | CommitRefused | StoreUnavailable>
 }
 
-/** Commits over `ids`' streams. */
+/** Longest wait for replicas to have a seal, milliseconds: a root that is claimed should outlive a failover. */
+const REPLICA_WAIT = 1_000
+
+const sealsBehind = Metric.counter("relaymill_redis_seals_not_replicated_total", {
+  description: "Seals that fewer replicas than configured had within a second",
+  incremental: true
+})
+
+/** Commits over `ids`' streams; after a seal `sealReplicas` replicas are waited for. */
 export const makeSupplierCommits = Effect.fnUntraced(function* (
-  ids: DeliveryIds
+  ids: DeliveryIds,
+  sealReplicas: number
 ): Effect.fn.Return<SupplierCommits, never, RedisConnections> {
   const { commands, commits, names, supports } = yield* RedisConnections
   let counter = 0
@@ -133,6 +142,20 @@ export const makeSupplierCommits = Effect.fnUntraced(function* (
       return yield* unavailable("commit")(failure)
     })
 
+  /** The seal is in force either way; an operator hears that a failover now could lose it. */
+  const noteReplicas = (
+    lease: Lease,
+    commit: SessionCommit,
+    reply: Result.Result<unknown, RedisFailure> | undefined
+  ) => {
+    const replicas = reply !== undefined && Result.isSuccess(reply) ? integerOf(reply.success) : 0
+    if (replicas >= sealReplicas) return Effect.void
+    return Effect.logWarning("seal is not on enough replicas of Redis yet").pipe(
+      Effect.annotateLogs({ supplier: lease.supplier, session: commit.session, replicas, wanted: sealReplicas }),
+      Effect.andThen(Metric.update(sealsBehind, 1))
+    )
+  }
+
   return {
     commit: Effect.fnUntraced(function* (lease, commit, accepted) {
       const acknowledged = commit.acknowledged.map(ids.decode)
@@ -156,10 +179,12 @@ export const makeSupplierCommits = Effect.fnUntraced(function* (
         offset += leaves.length
         return call
       })
-      const replies = yield* Effect.result(commits.pipeline(calls))
+      const waits = sealReplicas > 0 && facts.sealedRoot !== NOTHING
+      const wait = waits ? [command("wait", sealReplicas, REPLICA_WAIT)] : []
+      const replies = yield* Effect.result(commits.pipeline([...calls, ...wait]))
       if (Result.isFailure(replies)) return yield* resolve(lease, commit, facts.id, replies.failure)
       // The first slice that did not take effect says why; the ones after it did not take effect either.
-      for (const reply of replies.success) {
+      for (const reply of replies.success.slice(0, calls.length)) {
         if (Result.isFailure(reply)) {
           return IN_DOUBT.has(reply.failure.kind)
             ? yield* resolve(lease, commit, facts.id, reply.failure)
@@ -167,6 +192,7 @@ export const makeSupplierCommits = Effect.fnUntraced(function* (
         }
         yield* decide(lease, commit, reply.success)
       }
+      if (waits) yield* noteReplicas(lease, commit, replies.success[calls.length])
       // Go's stream is in another slot. A crash before this delivers its entries again, and the trie knows them.
       if (go.length > 0) {
         const stream = names.stream(lease.supplier)

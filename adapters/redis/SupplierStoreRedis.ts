@@ -60,24 +60,26 @@ const NODE_CHUNK = 1_000
 export interface SupplierStoreSettings {
   /** Expected time between blocks: intents outlive their window by far, whatever it is. */
   readonly blockTime: Duration.Duration
+  /** Replicas that are waited for after a seal, for a second at most (`WAIT`); 0: none. */
+  readonly sealReplicas: number
 }
 
 /** Settings of the store; blocks of a minute unless a layer provides others. */
 export const SupplierStoreSettings = Context.Reference<SupplierStoreSettings>(
   "relaymill/adapters/redis/SupplierStoreSettings",
-  { defaultValue: () => ({ blockTime: Duration.minutes(1) }) }
+  { defaultValue: () => ({ blockTime: Duration.minutes(1), sealReplicas: 0 }) }
 )
 
 const make = Effect.gen(function* () {
   const connections = yield* RedisConnections
   const { commands, names, supports, topology } = connections
   const adopt = (supplier: string) => Effect.provideService(adoptGoSessions(supplier), RedisConnections, connections)
-  const { blockTime } = yield* SupplierStoreSettings
+  const { blockTime, sealReplicas } = yield* SupplierStoreSettings
   const sha256 = yield* BulkSha256
   const ids = topology === "cluster" ? twoStreams : singleStream
   const arrivals = yield* makeStreamArrivals
   const streams = yield* makeSupplierStreams(arrivals)
-  const commits = yield* makeSupplierCommits(ids)
+  const commits = yield* makeSupplierCommits(ids, sealReplicas)
   /** Live roots that somebody else wrote, by record key: the next commit of the session accepts them. */
   const foreignRoots = new Map<string, Uint8Array>()
   yield* fillGauge("ha_miner_stream_readers", "Leases for which relay streams are read", streams.size)

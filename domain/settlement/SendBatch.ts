@@ -244,7 +244,9 @@ const chosenGas = Effect.fnUntraced(function* (
   const fixed = settings.fixedGasPerMessage
   const least = greater((fixed ?? 0n) * messages, memory.leastGas[kind] * messages)
   const isTrusted = yield* isGasTrusted(kind, batch.length)
-  const assumed = isTrusted ? least : gasLimit(memory.gas[kind] * messages, settings.gasAdjustment)
+  const assumed = isTrusted
+    ? least
+    : gasLimit((yield* likelyGas(kind, batch.length)) * messages, settings.gasAdjustment)
   const isDoubted = batch.some(({ session, wasSent }) => wasSent || memory.alone.has(session))
   if (mode === "blind" && !(isDoubted && block.height >= window.opens)) return greater(assumed, least)
   const simulated = yield* simulatedGas(draft).pipe(
@@ -256,11 +258,23 @@ const chosenGas = Effect.fnUntraced(function* (
   )
   if (Option.isNone(simulated)) return greater(assumed, least)
   memory.gas = { ...memory.gas, [kind]: simulated.value / messages }
+  memory.simulatedMessages = { ...memory.simulatedMessages, [kind]: batch.length }
   if (fixed !== undefined && simulated.value + UNCOUNTED_GAS <= least) {
     memory.enoughFrom = { ...memory.enoughFrom, [kind]: Math.min(memory.enoughFrom[kind], batch.length) }
     return least
   }
   return greater(gasLimit(simulated.value, settings.gasAdjustment), least)
+})
+
+/**
+ * Gas of one message among so many where it cannot be simulated. In a smaller transaction than the one that was simulated
+ * what all messages share weighs more: there it is not below what is configured.
+ */
+const likelyGas = Effect.fnUntraced(function* (kind: Submission["kind"], messages: number) {
+  const { submission } = yield* MinerSettings
+  const { gas, simulatedMessages } = yield* SubmissionMemory
+  const configured = kind === "claim" ? submission.claimGas : submission.proofGas
+  return messages < simulatedMessages[kind] ? greater(gas[kind], configured) : gas[kind]
 })
 
 const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b)

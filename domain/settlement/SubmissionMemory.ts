@@ -47,6 +47,8 @@ export interface SubmissionRecords {
   timeouts: UsedTimeouts
   /** Gas of one message as last simulated. */
   gas: { claim: bigint; proof: bigint }
+  /** Messages of the transaction that was simulated then; 0 before one was. */
+  simulatedMessages: { claim: number; proof: number }
   /** Least gas limit of one message since a transaction ran out of gas; 0 before that. */
   leastGas: { claim: bigint; proof: bigint }
   /**
@@ -75,6 +77,7 @@ export class SubmissionMemory extends Context.Service<SubmissionMemory, Submissi
 export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): SubmissionRecords => ({
   timeouts: noTimeouts,
   gas,
+  simulatedMessages: { claim: 0, proof: 0 },
   leastGas: { claim: 0n, proof: 0n },
   enoughFrom: { claim: Number.POSITIVE_INFINITY, proof: Number.POSITIVE_INFINITY },
   obstacles: new Map(),

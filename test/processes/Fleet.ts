@@ -4,7 +4,7 @@
  */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Duration, Effect, Redacted, type Scope } from "effect"
+import { Duration, Effect, Redacted, Scope } from "effect"
 import { bytesToHex } from "@noble/hashes/utils.js"
 import type { RedisAddress } from "../../adapters/redis/RedisSettings.ts"
 import { networkProxy, type NetworkProxy } from "../support/NetworkProxy.ts"
@@ -53,6 +53,10 @@ export interface Fleet {
   readonly redis: ReadonlyArray<RedisProcess>
   readonly address: RedisAddress
   readonly watch: FleetWatch
+  /** Starts a relayer that has ended once more, with its file and its spool; it listens on another port. */
+  readonly restart: (relayer: Member) => Effect.Effect<void, ProcessTestFailure>
+  /** Processes that `restart` has started. */
+  readonly restarted: () => ReadonlyArray<Member>
 }
 
 /** Longest start of a process on a busy machine. */
@@ -132,6 +136,19 @@ export const startFleet = (
         Effect.suspend(() => expectThat(isShared(), () => text(watch)))
       )
     )
+    const scope = yield* Effect.scope
+    const restarted: Array<Member> = []
+    const restart = ({ link, name }: Member) =>
+      Effect.gen(function* () {
+        const process = yield* startProcess(
+          name,
+          "RelayerProcess.ts",
+          [join(directory, `${name}.yaml`), chain.url],
+          join(directory, `${name}-again.log`)
+        )
+        restarted.push({ name: `${name} again`, process, link })
+        yield* process.until("ready", START_LIMIT)
+      }).pipe(Scope.provide(scope))
     return {
       options,
       chainUrl: chain.url,
@@ -139,7 +156,9 @@ export const startFleet = (
       relayers: addressed,
       redis: deployment.servers,
       address: deployment.address,
-      watch
+      watch,
+      restart,
+      restarted: () => restarted
     }
   })
 

@@ -27,8 +27,8 @@ import { LoadOptions } from "./LoadOptions.ts"
 import { argument, runProcess, tell } from "./ProcessEnd.ts"
 import * as RemoteChain from "./RemoteChain.ts"
 
-/** Relays under way; further ones are left out. */
-const MAX_IN_FLIGHT = 64
+/** Relays under way; further ones are left out. More would only wait here for their signatures, and reach relayers late. */
+const MAX_IN_FLIGHT = 16
 /** Longest wait for an answer, as long as gateways wait. */
 const ANSWER_MILLIS = 5_000
 
@@ -118,7 +118,8 @@ function send(options: LoadOptions) {
           count.lastAnswer = Date.now()
           return
         }
-        note(problem)
+        const { height } = yield* blocks.latest
+        note(`${problem} (session ends at ${header.sessionEndBlockHeight}, height ${height})`)
       }
     })
 

@@ -72,7 +72,8 @@ const chainDefaults: FleetChain = {
   applications: 2,
   blockMillis: 1_000,
   sessionBlocks: 6,
-  claimOpensAfterBlocks: 1,
+  // Two blocks behind the end of grace: what is served at its last moment is in the log before the seal.
+  claimOpensAfterBlocks: 3,
   claimWindowBlocks: 8,
   proofWindowBlocks: 5
 }
@@ -127,7 +128,7 @@ const inDirectory = Effect.fnUntraced(function* (scenario: Scenario, directory: 
       ...(observed.problems ?? []),
       ...(totals.sessions.length === 0 ? ["no relay was sent"] : []),
       ...problemsOf(sessions, scenario.mayBeLate ?? false),
-      ...(yield* drainAll([...fleet.relayers, ...fleet.miners]))
+      ...(yield* drainAll([...fleet.relayers, ...fleet.restarted(), ...fleet.miners]))
     ]
     return {
       ...observed,

@@ -58,6 +58,21 @@ const killRelayer = ({ relayers }: Fleet) =>
     return {}
   })
 
+/** While Redis is away a relayer that keeps relays in its spool is killed; both come back, Redis first. */
+const killSpoolingRelayer = (fleet: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(MIDDLE)
+    const [server] = fleet.redis
+    const relayer = yield* firstRelayer(fleet)
+    if (server === undefined) return {}
+    yield* server.signal("SIGKILL")
+    yield* Effect.sleep("2 seconds")
+    yield* kill(relayer.process)
+    yield* Effect.mapError(server.start, ({ detail }) => new ProcessTestFailure({ detail }))
+    yield* fleet.restart(relayer)
+    return {}
+  })
+
 /** Ends the first server at once; the same files are opened again after so long, if at all. */
 const killRedis = (backAfter: Duration.Duration | undefined) => (fleet: Fleet) =>
   Effect.gen(function* () {
@@ -123,6 +138,14 @@ const slow = (roundTrip: number) => (fleet: Fleet) =>
 /** All of them, in the order of the table. */
 export const scenarios: ReadonlyArray<Scenario> = [
   { name: "baseline", title: "nothing goes wrong", sessions: 2, disturb: nothing },
+  {
+    name: "tight",
+    title: "claims open with the block after grace: relays under way at that moment may be late",
+    sessions: 2,
+    chain: { claimOpensAfterBlocks: 1 },
+    mayBeLate: true,
+    disturb: nothing
+  },
   { name: "kill-leader", title: "kill -9 of the leader, which owns suppliers", disturb: killLeader },
   { name: "kill-owner", title: "kill -9 of a supplier's owner, leases of 4 s", disturb: killOwner },
   {
@@ -134,6 +157,13 @@ export const scenarios: ReadonlyArray<Scenario> = [
   },
   { name: "stop-owner", title: "SIGTERM of a supplier's owner", disturb: stopOwner },
   { name: "kill-relayer", title: "kill -9 of a relayer", disturb: killRelayer },
+  {
+    name: "kill-spooling-relayer",
+    title: "kill -9 of Redis, then of a relayer with relays in its spool; both come back",
+    redis: "aof always",
+    chain: { sessionBlocks: 18, claimWindowBlocks: 6 },
+    disturb: killSpoolingRelayer
+  },
   {
     name: "kill-redis-always",
     title: "kill -9 of Redis, appendfsync always, back after 2 s",

@@ -229,6 +229,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   },
   "domain/mining/IngestRelays.ts": {
     sessions: local("batchRelays"),
+    headers: local("sessions of one batch"),
     poison: local("reasons of a closed set")
   },
   "domain/mining/MinerStatus.ts": { reasons: local("one for each kind of reason") },

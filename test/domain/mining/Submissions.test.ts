@@ -145,6 +145,35 @@ describe("a simulation that gets no answer", () => {
     }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 4n, proofWindowCloseOffsetBlocks: 3n } } }))
   )
 
+  it.effect("leaves enough gas to a message alone after one of several was simulated", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const node = yield* ChainTx
+      let isAway = false
+      const tx = ChainTx.of({
+        ...(yield* noted(sent)),
+        simulate: (bytes) =>
+          Effect.suspend(() => (isAway ? Effect.fail(unavailable("simulate")) : node.simulate(bytes)))
+      })
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+      const together = [yield* headerAt(1n), yield* headerAt(1n, otherApplication)]
+      for (const header of together) yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(12)
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 1)
+      isAway = true
+      const alone = yield* headerAt(13n)
+      yield* append(alone, relaysOf(alone, 5))
+      yield* runBlocks(24)
+      assert.strictEqual((yield* endOf(alone))?._tag, "Settled")
+      assert.strictEqual(hashesOf(sent, "CreateClaim").size, 2)
+    }).pipe(
+      inWorld({
+        params: { shared: { claimWindowCloseOffsetBlocks: 4n, proofWindowCloseOffsetBlocks: 3n } },
+        settings: { ...testSettings, submission: { ...testSettings.submission, gasAdjustment: 1 } }
+      })
+    )
+  )
+
   it.effect("does not send a message that a simulation refuses", () =>
     Effect.gen(function* () {
       const sent: Array<Sent> = []
