@@ -150,10 +150,10 @@ export class AdmitRelay extends Context.Service<
         })
 
         /** Fails when the peer has caused too many chain reads by requests that are not verified yet. */
-        const spendLookup = ({ header, supplier, peer }: PlausibleRelay, now: number) =>
-          lookups.spend(peer, now)
+        const spendLookup = (relay: PlausibleRelay, now: number) =>
+          lookups.spend(relay.peer, now)
             ? Effect.void
-            : refuserFor(header, supplier, false)("at_limit", `too many unknown sessions and rings from ${peer}`)
+            : refuseUnverified(relay, "at_limit", `too many unknown sessions and rings from ${relay.peer}`)
 
         /** Facts of the relay's session, in which its supplier serves at this height. Without an effect if they are kept. */
         const lookUp = Effect.fnUntracedEager(function* (relay: PlausibleRelay, height: bigint) {
@@ -193,7 +193,7 @@ export class AdmitRelay extends Context.Service<
 
         /** The ring that may have signed, read anew before a stranger is refused. Without an effect if it is kept. */
         const ringFor = Effect.fnUntracedEager(function* (relay: PlausibleRelay) {
-          const { header, supplier, signature } = relay
+          const { header, signature } = relay
           const { applicationAddress: application, sessionEndBlockHeight: end } = header
           const now = clock.currentTimeMillisUnsafe()
           let ring = rings.peek(application, end, now)
@@ -204,11 +204,8 @@ export class AdmitRelay extends Context.Service<
           if (!isForeign(signature, ring)) return ring
           ring = yield* told(relay, rings.refreshed(application, end))
           if (!isForeign(signature, ring)) return ring
-          return yield* refuserFor(
-            header,
-            supplier,
-            false
-          )(
+          return yield* refuseUnverified(
+            relay,
             "ring_signature",
             `${signature.members.length} members, number ${firstStranger(signature, ring)} is not of ${application}`
           )
@@ -219,11 +216,7 @@ export class AdmitRelay extends Context.Service<
           yield* ringFor(relay)
           const message = signableHash(relay.request, sha256)
           if (yield* verifier.verify(message, relay.signature)) return message
-          return yield* refuserFor(
-            relay.header,
-            relay.supplier,
-            false
-          )("ring_signature", "the ring equation does not hold")
+          return yield* refuseUnverified(relay, "ring_signature", "the ring equation does not hold")
         })
 
         const verify = Effect.fnUntraced(function* (relay: PlausibleRelay) {
@@ -280,19 +273,21 @@ export const refuserFor =
       })
     )
 
-/** Reads of the chain, their failures told to the gateway. */
+/** Refuses a relay whose ring signature is not verified yet. */
+const refuseUnverified = ({ header, supplier }: PlausibleRelay, reason: RefusalCause, detail: string) =>
+  refuserFor(header, supplier, false)(reason, detail)
+
+/** A read of the chain for a relay; its failure is told to the gateway. */
 const told = <A>(
-  { header, supplier }: PlausibleRelay,
+  relay: PlausibleRelay,
   read: Effect.Effect<A, SessionNotFound | ServiceNotFound | RingUnknown | ChainUnavailable>
-): Effect.Effect<A, RelayRefused> => {
-  const refuse = refuserFor(header, supplier, false)
-  return Effect.catchTags(read, {
-    ChainUnavailable: (cause) => refuse("chain_unreadable", cause.message),
-    SessionNotFound: (cause) => refuse("session_unknown", cause.message),
-    ServiceNotFound: (cause) => refuse("session_unknown", cause.message),
-    RingUnknown: (cause) => refuse("ring_signature", cause.message)
+): Effect.Effect<A, RelayRefused> =>
+  Effect.catchTags(read, {
+    ChainUnavailable: (cause) => refuseUnverified(relay, "chain_unreadable", cause.message),
+    SessionNotFound: (cause) => refuseUnverified(relay, "session_unknown", cause.message),
+    ServiceNotFound: (cause) => refuseUnverified(relay, "session_unknown", cause.message),
+    RingUnknown: (cause) => refuseUnverified(relay, "ring_signature", cause.message)
   })
-}
 
 /** Signed for by a key outside of the ring, or by more members than such a ring is worth verifying for. */
 const isForeign = (signature: RingSignature.RingSignature, ring: RingKeys): boolean =>
