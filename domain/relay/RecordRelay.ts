@@ -8,15 +8,13 @@ import { RelayLog, type RelayLogEntry, type RelayLogFull, type RelayLogUnavailab
 import { RelaySpool, type SpoolFull, SpoolUnavailable } from "../ports/RelaySpool.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 
-/** Entries read from the spool at a time. */
+/** Entries read from the spool, announced and sent to the log at a time. */
 const REPLAY_BATCH = 32
-/** Age in nanoseconds at which an announcement, which lives 15 s, is repeated before the next append. */
-const ANNOUNCED_FOR = 5_000_000_000n
 /** Longest wait for a call of the spool; it is local. A removal that was not waited for leaves a double behind. */
 const SPOOL_WAIT = Duration.seconds(5)
 /** How often a non-empty spool is tried and announced; announcements live 15 s. */
 const REPLAY_INTERVAL = Duration.seconds(1)
-/** Rest after a replay in multiples of its time: one that passes over much is not repeated at once. */
+/** Rest after a replay that left something, in multiples of its time: one that passes over much is not repeated at once. */
 const REPLAY_REST = 5
 /** Longest rest; less than announcements live. */
 const LONGEST_PAUSE = Duration.seconds(10)
@@ -130,14 +128,12 @@ export class RecordRelay extends Context.Service<
         return (spooled = size)
       })
 
-      /** Announces the spool; returns when that was sent, on the monotonic clock. Miners wait for what it holds. */
+      /** Announces the spool; none if that was not confirmed. Miners wait for what it holds. */
       const announce = Effect.gen(function* () {
-        const sentAt = yield* Clock.monotonicTimeNanos
-        const announced = yield* Effect.timeoutOption(
+        return yield* Effect.timeoutOption(
           log.announceSpool(relayer, yield* local(spool.lowestSessionEnd)),
           appendTimeout
         )
-        return Option.map(announced, () => sentAt)
       })
 
       /**
@@ -151,20 +147,20 @@ export class RecordRelay extends Context.Service<
         if (first === undefined) return undefined
         if (after === 0) oldest = first.entry.relay.publishedAtUnixNano
         // A failed announcement stops the replay: miners must know before an old relay arrives late.
-        let announced = yield* announce
-        if (Option.isNone(announced)) return undefined
-        for (const { id, entry } of entries) {
-          const supplier = entry.relay.supplierOperatorAddress
-          if (full.has(supplier)) continue
-          if ((yield* Clock.monotonicTimeNanos) - announced.value > ANNOUNCED_FOR) {
-            announced = yield* announce
-            if (Option.isNone(announced)) return undefined
-          }
-          const replayed = yield* attempt(entry)
-          if (replayed !== undefined && Exit.isSuccess(replayed)) yield* local(spool.remove([id]))
-          else if (replayed !== undefined && isFull(replayed)) full.add(supplier)
-          else return undefined
+        if (Option.isNone(yield* announce)) return undefined
+        const tried = entries.filter(({ entry }) => !full.has(entry.relay.supplierOperatorAddress))
+        // All under way at once, sent in their order: one for each round trip would be slower than new ones may come.
+        const exits = yield* Effect.forEach(tried, ({ entry }) => attempt(entry), { concurrency: "unbounded" })
+        const appended: Array<number> = []
+        let isStopped = false
+        for (const [index, { id, entry }] of tried.entries()) {
+          const exit = exits[index]
+          if (exit !== undefined && Exit.isSuccess(exit)) appended.push(id)
+          else if (exit !== undefined && isFull(exit)) full.add(entry.relay.supplierOperatorAddress)
+          else isStopped = true
         }
+        yield* local(spool.remove(appended))
+        if (isStopped) return undefined
         return entries.at(-1)?.id
       })
 
@@ -215,13 +211,17 @@ export class RecordRelay extends Context.Service<
           while (true) {
             yield* Effect.sleep(pause)
             // One that fails by a defect is not the last.
-            const [took] = yield* Effect.timed(
-              Effect.catchDefect(replay, (cause) => Effect.logError("relay spool was not replayed", cause))
+            const [took, isEmpty] = yield* Effect.timed(
+              Effect.catchDefect(replay, (cause) =>
+                Effect.as(Effect.logError("relay spool was not replayed", cause), false)
+              )
             )
-            pause = Duration.clamp(Duration.times(took, REPLAY_REST), {
-              minimum: REPLAY_INTERVAL,
-              maximum: LONGEST_PAUSE
-            })
+            pause = isEmpty
+              ? REPLAY_INTERVAL
+              : Duration.clamp(Duration.times(took, REPLAY_REST), {
+                  minimum: REPLAY_INTERVAL,
+                  maximum: LONGEST_PAUSE
+                })
           }
         }),
         reasons: Effect.sync(() => [
