@@ -12,6 +12,11 @@ import { RelayPolicyRef } from "./RelayPolicy.ts"
 const REPLAY_BATCH = 32
 /** Longest wait for a call of the spool; it is local. A removal that was not waited for leaves a double behind. */
 const SPOOL_WAIT = Duration.seconds(5)
+/**
+ * Longest wait in a replay for the log to confirm: nobody waits for an answer, and an append that is given up is sent
+ * again. Announcement and appends of a batch together take less than announcements live, 15 s.
+ */
+const REPLAY_WAIT = Duration.seconds(4)
 /** How often a non-empty spool is tried and announced; announcements live 15 s. */
 const REPLAY_INTERVAL = Duration.seconds(1)
 /** Rest after a replay that left something, in multiples of its time: one that passes over much is not repeated at once. */
@@ -81,17 +86,17 @@ export class RecordRelay extends Context.Service<
        * does, costs no timer. The fiber is detached: an append that is stuck must not keep the relay from its answer, nor
        * the replay from its end.
        */
-      const attempt = Effect.fnUntraced(function* (entry: RelayLogEntry) {
+      const attempt = Effect.fnUntraced(function* (entry: RelayLogEntry, wait: Duration.Duration) {
         const appending = yield* Effect.forkDetach(log.append(entry), { startImmediately: true })
-        const exit = appending.pollUnsafe() ?? (yield* awaited(appending))
+        const exit = appending.pollUnsafe() ?? (yield* awaited(appending, wait))
         if (exit === undefined) silentUntil = (yield* Clock.monotonicTimeNanos) + SILENT_NANOS
         else if (Exit.isSuccess(exit)) confirmed()
         return exit
       })
 
-      /** Its exit within the time for appends. Beyond it the append may still take effect. */
-      const awaited = (appending: Fiber.Fiber<string, RelayLogUnavailable | RelayLogFull>) =>
-        Effect.map(Effect.timeoutOption(Fiber.await(appending), appendTimeout), (confirmation) => {
+      /** Its exit within the time for it. Beyond it the append may still take effect. */
+      const awaited = (appending: Fiber.Fiber<string, RelayLogUnavailable | RelayLogFull>, wait: Duration.Duration) =>
+        Effect.map(Effect.timeoutOption(Fiber.await(appending), wait), (confirmation) => {
           if (Option.isSome(confirmation)) return confirmation.value
           appending.interruptUnsafe()
           return undefined
@@ -104,7 +109,7 @@ export class RecordRelay extends Context.Service<
           if (now < silentUntil) return false
           silentUntil = now + SILENT_NANOS
         }
-        const exit = yield* attempt(entry)
+        const exit = yield* attempt(entry, appendTimeout)
         if (exit === undefined) return false
         // A defect is no outage: it is for whoever serves the relay.
         if (Exit.hasDies(exit)) yield* Effect.orDie(exit)
@@ -132,7 +137,7 @@ export class RecordRelay extends Context.Service<
       const announce = Effect.gen(function* () {
         return yield* Effect.timeoutOption(
           log.announceSpool(relayer, yield* local(spool.lowestSessionEnd)),
-          appendTimeout
+          REPLAY_WAIT
         )
       })
 
@@ -150,7 +155,9 @@ export class RecordRelay extends Context.Service<
         if (Option.isNone(yield* announce)) return undefined
         const tried = entries.filter(({ entry }) => !full.has(entry.relay.supplierOperatorAddress))
         // All under way at once, sent in their order: one for each round trip would be slower than new ones may come.
-        const exits = yield* Effect.forEach(tried, ({ entry }) => attempt(entry), { concurrency: "unbounded" })
+        const exits = yield* Effect.forEach(tried, ({ entry }) => attempt(entry, REPLAY_WAIT), {
+          concurrency: "unbounded"
+        })
         const appended: Array<number> = []
         let isStopped = false
         for (const [index, { id, entry }] of tried.entries()) {
@@ -167,7 +174,7 @@ export class RecordRelay extends Context.Service<
       /** Where nothing is spooled, an answer to this is how it is seen that the log is back. */
       const withdraw = Effect.gen(function* () {
         // Expires by itself if the withdrawal is lost.
-        const withdrawn = yield* Effect.option(Effect.timeout(log.announceSpool(relayer, Option.none()), appendTimeout))
+        const withdrawn = yield* Effect.option(Effect.timeout(log.announceSpool(relayer, Option.none()), REPLAY_WAIT))
         if (Option.isSome(withdrawn)) confirmed()
       })
 
