@@ -8,15 +8,18 @@ import { RelayLog, type RelayLogEntry, type RelayLogFull, type RelayLogUnavailab
 import { RelaySpool, type SpoolFull, SpoolUnavailable } from "../ports/RelaySpool.ts"
 import { RelayPolicyRef } from "./RelayPolicy.ts"
 
-/** Entries read from the spool at a time. */
+/** Entries read from the spool, announced and sent to the log at a time. */
 const REPLAY_BATCH = 32
-/** Age in nanoseconds at which an announcement, which lives 15 s, is repeated before the next append. */
-const ANNOUNCED_FOR = 5_000_000_000n
 /** Longest wait for a call of the spool; it is local. A removal that was not waited for leaves a double behind. */
 const SPOOL_WAIT = Duration.seconds(5)
+/**
+ * Longest wait in a replay for the log to confirm: nobody waits for an answer, and an append that is given up is sent
+ * again. Announcement and appends of a batch together take less than announcements live, 15 s.
+ */
+const REPLAY_WAIT = Duration.seconds(4)
 /** How often a non-empty spool is tried and announced; announcements live 15 s. */
 const REPLAY_INTERVAL = Duration.seconds(1)
-/** Rest after a replay in multiples of its time: one that passes over much is not repeated at once. */
+/** Rest after a replay that left something, in multiples of its time: one that passes over much is not repeated at once. */
 const REPLAY_REST = 5
 /** Longest rest; less than announcements live. */
 const LONGEST_PAUSE = Duration.seconds(10)
@@ -83,17 +86,17 @@ export class RecordRelay extends Context.Service<
        * does, costs no timer. The fiber is detached: an append that is stuck must not keep the relay from its answer, nor
        * the replay from its end.
        */
-      const attempt = Effect.fnUntraced(function* (entry: RelayLogEntry) {
+      const attempt = Effect.fnUntraced(function* (entry: RelayLogEntry, wait: Duration.Duration) {
         const appending = yield* Effect.forkDetach(log.append(entry), { startImmediately: true })
-        const exit = appending.pollUnsafe() ?? (yield* awaited(appending))
+        const exit = appending.pollUnsafe() ?? (yield* awaited(appending, wait))
         if (exit === undefined) silentUntil = (yield* Clock.monotonicTimeNanos) + SILENT_NANOS
         else if (Exit.isSuccess(exit)) confirmed()
         return exit
       })
 
-      /** Its exit within the time for appends. Beyond it the append may still take effect. */
-      const awaited = (appending: Fiber.Fiber<string, RelayLogUnavailable | RelayLogFull>) =>
-        Effect.map(Effect.timeoutOption(Fiber.await(appending), appendTimeout), (confirmation) => {
+      /** Its exit within the time for it. Beyond it the append may still take effect. */
+      const awaited = (appending: Fiber.Fiber<string, RelayLogUnavailable | RelayLogFull>, wait: Duration.Duration) =>
+        Effect.map(Effect.timeoutOption(Fiber.await(appending), wait), (confirmation) => {
           if (Option.isSome(confirmation)) return confirmation.value
           appending.interruptUnsafe()
           return undefined
@@ -106,7 +109,7 @@ export class RecordRelay extends Context.Service<
           if (now < silentUntil) return false
           silentUntil = now + SILENT_NANOS
         }
-        const exit = yield* attempt(entry)
+        const exit = yield* attempt(entry, appendTimeout)
         if (exit === undefined) return false
         // A defect is no outage: it is for whoever serves the relay.
         if (Exit.hasDies(exit)) yield* Effect.orDie(exit)
@@ -130,14 +133,12 @@ export class RecordRelay extends Context.Service<
         return (spooled = size)
       })
 
-      /** Announces the spool; returns when that was sent, on the monotonic clock. Miners wait for what it holds. */
+      /** Announces the spool; none if that was not confirmed. Miners wait for what it holds. */
       const announce = Effect.gen(function* () {
-        const sentAt = yield* Clock.monotonicTimeNanos
-        const announced = yield* Effect.timeoutOption(
+        return yield* Effect.timeoutOption(
           log.announceSpool(relayer, yield* local(spool.lowestSessionEnd)),
-          appendTimeout
+          REPLAY_WAIT
         )
-        return Option.map(announced, () => sentAt)
       })
 
       /**
@@ -151,27 +152,29 @@ export class RecordRelay extends Context.Service<
         if (first === undefined) return undefined
         if (after === 0) oldest = first.entry.relay.publishedAtUnixNano
         // A failed announcement stops the replay: miners must know before an old relay arrives late.
-        let announced = yield* announce
-        if (Option.isNone(announced)) return undefined
-        for (const { id, entry } of entries) {
-          const supplier = entry.relay.supplierOperatorAddress
-          if (full.has(supplier)) continue
-          if ((yield* Clock.monotonicTimeNanos) - announced.value > ANNOUNCED_FOR) {
-            announced = yield* announce
-            if (Option.isNone(announced)) return undefined
-          }
-          const replayed = yield* attempt(entry)
-          if (replayed !== undefined && Exit.isSuccess(replayed)) yield* local(spool.remove([id]))
-          else if (replayed !== undefined && isFull(replayed)) full.add(supplier)
-          else return undefined
+        if (Option.isNone(yield* announce)) return undefined
+        const tried = entries.filter(({ entry }) => !full.has(entry.relay.supplierOperatorAddress))
+        // All under way at once, sent in their order: one for each round trip would be slower than new ones may come.
+        const exits = yield* Effect.forEach(tried, ({ entry }) => attempt(entry, REPLAY_WAIT), {
+          concurrency: "unbounded"
+        })
+        const appended: Array<number> = []
+        let isStopped = false
+        for (const [index, { id, entry }] of tried.entries()) {
+          const exit = exits[index]
+          if (exit !== undefined && Exit.isSuccess(exit)) appended.push(id)
+          else if (exit !== undefined && isFull(exit)) full.add(entry.relay.supplierOperatorAddress)
+          else isStopped = true
         }
+        yield* local(spool.remove(appended))
+        if (isStopped) return undefined
         return entries.at(-1)?.id
       })
 
       /** Where nothing is spooled, an answer to this is how it is seen that the log is back. */
       const withdraw = Effect.gen(function* () {
         // Expires by itself if the withdrawal is lost.
-        const withdrawn = yield* Effect.option(Effect.timeout(log.announceSpool(relayer, Option.none()), appendTimeout))
+        const withdrawn = yield* Effect.option(Effect.timeout(log.announceSpool(relayer, Option.none()), REPLAY_WAIT))
         if (Option.isSome(withdrawn)) confirmed()
       })
 
@@ -215,13 +218,17 @@ export class RecordRelay extends Context.Service<
           while (true) {
             yield* Effect.sleep(pause)
             // One that fails by a defect is not the last.
-            const [took] = yield* Effect.timed(
-              Effect.catchDefect(replay, (cause) => Effect.logError("relay spool was not replayed", cause))
+            const [took, isEmpty] = yield* Effect.timed(
+              Effect.catchDefect(replay, (cause) =>
+                Effect.as(Effect.logError("relay spool was not replayed", cause), false)
+              )
             )
-            pause = Duration.clamp(Duration.times(took, REPLAY_REST), {
-              minimum: REPLAY_INTERVAL,
-              maximum: LONGEST_PAUSE
-            })
+            pause = isEmpty
+              ? REPLAY_INTERVAL
+              : Duration.clamp(Duration.times(took, REPLAY_REST), {
+                  minimum: REPLAY_INTERVAL,
+                  maximum: LONGEST_PAUSE
+                })
           }
         }),
         reasons: Effect.sync(() => [

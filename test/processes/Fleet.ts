@@ -110,7 +110,7 @@ export const startFleet = (
       member(name, "MinerProcess.ts", (url) => minerConfig(name, url, keysFile, options))
     )
     const relayers = yield* Effect.forEach(numbered("relayer", options.relayers), (name) => {
-      const spool = join(directory, `${name}-spool`)
+      const spool = spoolIn(directory, name)
       mkdirSync(spool, { mode: 0o700 })
       return member(name, "RelayerProcess.ts", (url) => relayerConfig(url, keysFile, chain.backend, spool))
     })
@@ -161,6 +161,11 @@ export const startFleet = (
       restarted: () => restarted
     }
   })
+
+const spoolIn = (directory: string, name: string): string => join(directory, `${name}-spool`)
+
+/** Folder of a relayer's spool. */
+export const spoolOf = ({ options }: Fleet, { name }: Member): string => spoolIn(options.directory, name)
 
 /** Suppliers that this miner owns now. */
 export const ownedBy = (watch: FleetWatch, miner: string): ReadonlyArray<string> =>

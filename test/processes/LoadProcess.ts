@@ -30,7 +30,7 @@ import * as RemoteChain from "./RemoteChain.ts"
 /** Relays under way; further ones are left out. More would only wait here for their signatures, and reach relayers late. */
 const MAX_IN_FLIGHT = 16
 /** Longest wait for an answer, as long as gateways wait. */
-const ANSWER_MILLIS = 5_000
+const ANSWER_MILLIS = 10_000
 
 /** What became of the relays of one session with one supplier. */
 interface Count {
@@ -93,7 +93,8 @@ function send(options: LoadOptions) {
           ? problemOf(bytes, header, keys.get(supplier))
           : `outer status ${response.statusCode}: ${new TextDecoder().decode(bytes).slice(0, 80)}`
       } catch (error) {
-        return error instanceof Error ? ("code" in error ? String(error.code) : error.name) : "unknown"
+        if (!(error instanceof Error)) return "unknown"
+        return "code" in error && typeof error.code === "string" ? error.code : error.name
       }
     })
 

@@ -1,7 +1,9 @@
 /** The scenarios by name: what goes wrong, when, and what has to follow. */
+import { readdirSync, statSync } from "node:fs"
+import { join } from "node:path"
 import { Duration, Effect } from "effect"
 import { ProcessTestFailure } from "./ChildProcess.ts"
-import { type Fleet, type Member, ownedBy } from "./Fleet.ts"
+import { type Fleet, type Member, ownedBy, spoolOf } from "./Fleet.ts"
 import { kill, leaderOf, type Observed, otherLeader, ownerOf, reach, type Scenario, takeover } from "./Scenario.ts"
 
 /** Height at which things go wrong: in the middle of the first session. */
@@ -65,12 +67,14 @@ const killSpoolingRelayer = (fleet: Fleet) =>
     const [server] = fleet.redis
     const relayer = yield* firstRelayer(fleet)
     if (server === undefined) return {}
+    const before = bytesBelow(spoolOf(fleet, relayer))
     yield* server.signal("SIGKILL")
     yield* Effect.sleep("2 seconds")
     yield* kill(relayer.process)
+    const spooled = bytesBelow(spoolOf(fleet, relayer)) - before
     yield* Effect.mapError(server.start, ({ detail }) => new ProcessTestFailure({ detail }))
     yield* fleet.restart(relayer)
-    return {}
+    return { problems: spooled > 0 ? [] : [`${relayer.name} had nothing in its spool when it was killed`] }
   })
 
 /** Ends the first server at once; the same files are opened again after so long, if at all. */
@@ -120,6 +124,10 @@ const silence =
       yield* link.set("open")
       return isMiner ? { takeoverMillis: yield* takeover(fleet.watch, suppliers, name, since) } : {}
     })
+
+/** Bytes of all files of a folder. */
+const bytesBelow = (folder: string): number =>
+  readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)
 
 const firstRelayer = ({ relayers }: Fleet) =>
   relayers[0] === undefined
@@ -202,7 +210,14 @@ export const scenarios: ReadonlyArray<Scenario> = [
     chain: { sessionBlocks: 24, claimWindowBlocks: 4, proofWindowBlocks: 4 },
     disturb: silence(firstRelayer, Duration.seconds(20), false)
   },
-  { name: "slow", title: "every round trip to Redis takes 200 ms more", hasLinks: true, disturb: slow(200) }
+  {
+    name: "slow",
+    title: "every round trip to Redis takes 200 ms more",
+    hasLinks: true,
+    // Nothing is in the caches at first: the first relay of a session takes seconds, and the claims of it too.
+    chain: { sessionBlocks: 18, claimOpensAfterBlocks: 4, claimWindowBlocks: 10 },
+    disturb: slow(200)
+  }
 ]
 
 /** The scenario of this name. */

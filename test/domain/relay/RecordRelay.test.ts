@@ -210,7 +210,7 @@ describe("recording a relay", () => {
       const recorder = yield* RecordRelay
       yield* recorder.record(entry("1"))
       const replaying = yield* Effect.forkChild(recorder.replay)
-      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("4 seconds")
       assert.isFalse(yield* Fiber.join(replaying))
     }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(hanging))))
   })
@@ -260,6 +260,85 @@ describe("recording a relay", () => {
       hangs = false
       assert.isTrue(yield* recorder.replay)
     }).pipe(Effect.provide(RecordRelay.layer.pipe(Layer.provide(hanging), Layer.provide(layer))))
+  })
+
+  /** A log at the end of a long line: each call takes its time, however many are under way. */
+  const distant = (state: { away: boolean }, appended: Array<string>, trip: Duration.Input = "200 millis") =>
+    Layer.succeed(RelayLog, {
+      append: ({ relay }) =>
+        Effect.gen(function* () {
+          if (state.away) return yield* new RelayLogUnavailable({ operation: "append", cause: new Error("away") })
+          const arrives = Effect.sync(() => void appended.push(new TextDecoder().decode(relay.relayBytes)))
+          // What was sent arrives, whoever waits for the answer.
+          yield* Effect.forkDetach(Effect.andThen(Effect.sleep(trip), arrives), { startImmediately: true })
+          yield* Effect.sleep(trip)
+          return "1-0"
+        }),
+      announceSpool: () => Effect.sleep(trip)
+    })
+
+  it.effect("replays over a long line faster than one relay for each round trip, in order", () => {
+    const [state, appended] = [{ away: true }, new Array<string>()]
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      for (let i = 0; i < 64; i++) yield* recorder.record(entry(String(i)))
+      state.away = false
+      const replaying = yield* Effect.forkChild(recorder.replay)
+      yield* TestClock.adjust("2 seconds")
+      assert.isTrue(yield* Fiber.join(replaying))
+      assert.deepStrictEqual(
+        appended,
+        Array.from({ length: 64 }, (_, i) => String(i))
+      )
+      assert.strictEqual(yield* (yield* RelaySpool).size, 0)
+    }).pipe(
+      Effect.provide(
+        RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(distant(state, appended)))
+      )
+    )
+  })
+
+  it.effect("empties the spool once, without doubles, into a log that confirms later than a relay waits for it", () => {
+    const [state, appended] = [{ away: true }, new Array<string>()]
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      for (let i = 0; i < 64; i++) yield* recorder.record(entry(String(i)))
+      state.away = false
+      const house = yield* Effect.forkChild(recorder.keepReplaying)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* (yield* RelaySpool).size, 0)
+      assert.lengthOf(appended, 64)
+      yield* Fiber.interrupt(house)
+    }).pipe(
+      Effect.provide(
+        RecordRelay.layer.pipe(
+          Layer.provideMerge(RelaySpoolMemory.layer),
+          Layer.provide(distant(state, appended, "400 millis"))
+        )
+      )
+    )
+  })
+
+  it.effect("looks again within a second after a long replay that left nothing", () => {
+    const [state, appended] = [{ away: true }, new Array<string>()]
+    return Effect.gen(function* () {
+      const recorder = yield* RecordRelay
+      for (let i = 0; i < 640; i++) yield* recorder.record(entry(String(i)))
+      state.away = false
+      const house = yield* Effect.forkChild(recorder.keepReplaying)
+      while (appended.length < 640) yield* TestClock.adjust("100 millis")
+      yield* TestClock.adjust("300 millis")
+      state.away = true
+      yield* recorder.record(entry("late"))
+      state.away = false
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(appended.at(-1), "late")
+      yield* Fiber.interrupt(house)
+    }).pipe(
+      Effect.provide(
+        RecordRelay.layer.pipe(Layer.provideMerge(RelaySpoolMemory.layer), Layer.provide(distant(state, appended)))
+      )
+    )
   })
 
   it.effect("does not let one supplier's full log hold up the others", () => {
@@ -320,7 +399,7 @@ describe("recording a relay", () => {
       yield* recorder.record(entry("1"))
       stuck = true
       const replaying = yield* Effect.forkChild(recorder.replay)
-      yield* TestClock.adjust("250 millis")
+      yield* TestClock.adjust("4 seconds")
       assert.isFalse(yield* Fiber.join(replaying))
       const again = yield* Effect.forkChild(recorder.replay)
       yield* TestClock.adjust("100 millis")
