@@ -5,8 +5,8 @@
  * The sum leaves out what the parts cost together in one process at a relayer's pace (sleeping peers, cold caches): `bare`
  * is that floor. Run alone: `node test/bench/ServeRelayBench.ts`.
  *
- * linux-x64, 2 shared cores, Node 24.21: relay 438 µs; sum 264 (proxy 43, verification 185, signature 32, codec 4), ratio
- * 1.66; bare 312, ratio 1.40. The program without HTTP adds 55-60 µs to verification and signature.
+ * linux-x64, 2 shared cores, busy several times over, Node 24.21: relay 836 µs; sum 458 (proxy 89, verification 315,
+ * signature 46, codec 7), ratio 1.79; bare 596, ratio 1.40. Idle cores take less than half: `docs/performance.md`.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
