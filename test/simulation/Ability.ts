@@ -6,6 +6,7 @@
 import { type Exit } from "effect"
 import type { NodeFaults } from "../../adapters/simchain/NodeFaults.ts"
 import { sharedAt } from "../../adapters/simchain/ChainState.ts"
+import type { CommittedBlock } from "../../adapters/simchain/CommittedBlock.ts"
 import { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { TxRefused } from "../../domain/ports/ChainTx.ts"
 import type { SessionEvent } from "../../domain/session/SessionEvent.ts"
@@ -91,6 +92,11 @@ export class Ability {
       this.#disturb(replica, isRetried ? now : this.#nextBlock(), BOTH)
     }
     if (before.dropAccepted > after.dropAccepted) this.#disturb(replica, this.#nextBlock(), BOTH)
+  }
+
+  /** A block is committed: what it refused was refused too. */
+  committed(txs: CommittedBlock["txs"]): void {
+    if (txs.some(({ result }) => result.code !== 0)) this.#refused.push(this.#view.now())
   }
 
   /** Who has the supplier now, by the store and in its own eyes; undefined when they differ. */

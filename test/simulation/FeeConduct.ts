@@ -28,6 +28,8 @@ interface Attempt {
   refused: number
   /** A block refused it. */
   failed: boolean
+  /** Its bytes took long from the miner to its node, which is nothing that a miner can see coming. */
+  wasHeldUp: boolean
   /** Built as the last chance of its window while another one could still land. */
   readonly isLastChance: boolean
 }
@@ -37,6 +39,7 @@ export class FeeConduct {
   /** By kind, session and supplier. */
   readonly #attempts = new Map<string, Array<Attempt>>()
   readonly #byHash = new Map<string, Set<Attempt>>()
+  readonly #begunAt = new WeakMap<Step, number>()
   /** Messages that took effect, by the same key. */
   readonly #landed = new Map<string, number>()
   /** Transactions paid for in vain: a node that is behind lets them through. */
@@ -49,6 +52,7 @@ export class FeeConduct {
 
   /** A broadcast begins. */
   broadcast(step: Step, bytes: Uint8Array): void {
+    this.#begunAt.set(step, this.#view.now())
     const decoded = decodeTx(bytes)
     if (Result.isFailure(decoded)) return
     const hash = txHash(bytes)
@@ -80,6 +84,7 @@ export class FeeConduct {
         begun: 1,
         refused: 0,
         failed: false,
+        wasHeldUp: false,
         isLastChance
       }
       attempts.add(attempt)
@@ -88,7 +93,11 @@ export class FeeConduct {
   }
 
   /** A broadcast has reached its node, which answered. */
-  answered(bytes: Uint8Array, exit: Exit.Exit<unknown, unknown>): void {
+  answered(step: Step, bytes: Uint8Array, exit: Exit.Exit<unknown, unknown>): void {
+    const begunAt = this.#begunAt.get(step)
+    if (begunAt !== undefined && this.#view.now() - begunAt > LONG_MILLIS) {
+      for (const attempt of this.#byHash.get(txHash(bytes)) ?? []) attempt.wasHeldUp = true
+    }
     if (exit._tag === "Success") return
     const [reason] = exit.cause.reasons
     const error = reason?._tag === "Fail" ? reason.error : undefined
@@ -118,7 +127,8 @@ export class FeeConduct {
       if (result.code !== 0) for (const attempt of attempts) attempt.failed = true
       for (const message of decoded.success.messages) {
         if (result.code !== 0) {
-          if (!this.#excusesVain(message.message.supplierOperatorAddress)) {
+          const cameLate = TOO_LATE.test(result.log) && [...attempts].some(({ wasHeldUp }) => wasHeldUp)
+          if (!cameLate && !this.#excusesVain(message.message.supplierOperatorAddress)) {
             this.#view.violate("fees", `a block refused ${keyOf(message)}: ${result.log.slice(0, 120)}`)
           }
           continue
@@ -138,6 +148,12 @@ export class FeeConduct {
     return !failed && begun > refused && this.#view.chain().timeUnixNano <= timeout
   }
 }
+
+/** What everyday delays stay below. */
+const LONG_MILLIS = 500
+
+/** A block's refusal of a message whose window has closed. */
+const TOO_LATE = /current block height \(\d+\) is greater than/
 
 /** Blocks before the end of a window in which a transaction may get a successor. */
 const LAST_BLOCKS = 2n

@@ -147,7 +147,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     if (before !== undefined) ability.answered(step, before, switchesOf(step.replica), exit)
     switch (step.operation) {
       case "ChainTx.broadcast":
-        fees.answered(step.args[0] as Uint8Array, exit)
+        fees.answered(step, step.args[0] as Uint8Array, exit)
         break
       case "RelayLog.append": {
         if (exit._tag === "Failure") break
@@ -286,6 +286,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
       record(`block ${block.height} with ${txs.join()}`)
       chainConduct.block([...block.txs.flatMap(({ result }) => result.events), ...block.endBlockEvents])
       fees.block(block.txs)
+      ability.committed(block.txs)
       serving.block()
     }),
     appended: (supplier) => appended.get(supplier) ?? [],
