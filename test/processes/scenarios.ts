@@ -109,21 +109,34 @@ const haltOwner = (fleet: Fleet) =>
     }
   })
 
-/** The link of one process is silent for so long. */
-const silence =
-  (member: (fleet: Fleet) => Effect.Effect<Member, ProcessTestFailure>, time: Duration.Duration, isMiner: boolean) =>
-  (fleet: Fleet) =>
-    Effect.gen(function* () {
-      yield* reach(2n)
-      const { link, name } = yield* member(fleet)
-      if (link === undefined) return yield* new ProcessTestFailure({ detail: `${name} has no link` })
-      const suppliers = isMiner ? ownedBy(fleet.watch, name) : []
-      const since = Date.now()
-      yield* link.set("silent")
-      yield* Effect.sleep(time)
-      yield* link.set("open")
-      return isMiner ? { takeoverMillis: yield* takeover(fleet.watch, suppliers, name, since) } : {}
-    })
+/** How long a process is without Redis. */
+const CUT = Duration.seconds(20)
+
+/** The link of an owner is silent: what it sent meanwhile arrives when it is back, under leases that are gone. */
+const silenceOwner = (fleet: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(2n)
+    const { link, name } = yield* ownerOf(fleet)
+    const suppliers = ownedBy(fleet.watch, name)
+    const since = Date.now()
+    yield* link?.set("silent") ?? noLink(name)
+    yield* Effect.sleep(CUT)
+    yield* link?.set("open") ?? noLink(name)
+    return { takeoverMillis: yield* takeover(fleet.watch, suppliers, name, since) }
+  })
+
+/** The link of a relayer is cut: connections end, and new ones are refused. */
+const cutRelayer = (fleet: Fleet) =>
+  Effect.gen(function* () {
+    yield* reach(2n)
+    const { link, name } = yield* firstRelayer(fleet)
+    yield* link?.set("cut") ?? noLink(name)
+    yield* Effect.sleep(CUT)
+    yield* link?.set("open") ?? noLink(name)
+    return {}
+  })
+
+const noLink = (name: string) => Effect.fail(new ProcessTestFailure({ detail: `${name} has no link of its own` }))
 
 /** Bytes of all files of a folder. */
 const bytesBelow = (folder: string): number =>
@@ -137,8 +150,9 @@ const firstRelayer = ({ relayers }: Fleet) =>
 /** Every link answers so much later, for the whole run. */
 const slow = (roundTrip: number) => (fleet: Fleet) =>
   Effect.as(
-    Effect.forEach([...fleet.miners, ...fleet.relayers], ({ link }) =>
-      link === undefined ? Effect.void : link.set({ delayMillis: roundTrip / 2 })
+    Effect.forEach(
+      [...fleet.miners, ...fleet.relayers],
+      ({ link, name }) => link?.set({ delayMillis: roundTrip / 2 }) ?? noLink(name)
     ),
     {}
   )
@@ -198,17 +212,17 @@ export const scenarios: ReadonlyArray<Scenario> = [
   },
   {
     name: "cut-miner",
-    title: "a miner without network for 20 s",
+    title: "a miner whose link to Redis is silent for 20 s",
     hasLinks: true,
     chain: { claimWindowBlocks: 16 },
-    disturb: silence(ownerOf, Duration.seconds(20), true)
+    disturb: silenceOwner
   },
   {
     name: "cut-relayer",
-    title: "a relayer without Redis for 20 s of a session of 24 blocks",
+    title: "a relayer cut off from Redis for 20 s of a session of 24 blocks",
     hasLinks: true,
     chain: { sessionBlocks: 24, claimWindowBlocks: 4, proofWindowBlocks: 4 },
-    disturb: silence(firstRelayer, Duration.seconds(20), false)
+    disturb: cutRelayer
   },
   {
     name: "slow",
