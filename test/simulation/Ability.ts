@@ -71,7 +71,7 @@ export class Ability {
     if (failure.error instanceof TxRefused) this.#refused.push(now)
     const late = typeof failure.effect === "number" ? failure.effect : 0
     // A refusal is taken at its word until the next block.
-    const until = failure.error instanceof TxRefused ? this.#nextBlock() : now + late
+    const until = failure.error instanceof TxRefused ? NEXT_BLOCK : now + late
     const kinds = INDISPENSABLE[operation] ?? BOTH
     this.#disturb(replica, until, kinds)
   }
@@ -89,9 +89,9 @@ export class Ability {
     if (before.refusals.length > after.refusals.length) {
       const [refusal] = before.refusals
       const isRetried = refusal !== undefined && "code" in refusal && refusal.code === MEMPOOL_FULL
-      this.#disturb(replica, isRetried ? now : this.#nextBlock(), BOTH)
+      this.#disturb(replica, isRetried ? now : NEXT_BLOCK, BOTH)
     }
-    if (before.dropAccepted > after.dropAccepted) this.#disturb(replica, this.#nextBlock(), BOTH)
+    if (before.dropAccepted > after.dropAccepted) this.#disturb(replica, NEXT_BLOCK, BOTH)
   }
 
   /** A block is committed: what it refused was refused too. */
@@ -122,6 +122,12 @@ export class Ability {
         const isAble = !disturbed?.some(({ until, kinds }) => until > from && kinds.includes(kind))
         if (isAble) this.#able.add(`${kind}|${supplier}|${height}`)
       }
+    }
+    for (const [replica, all] of this.#disturbances) {
+      this.#disturbances.set(
+        replica,
+        all.map((one) => (one.until === NEXT_BLOCK ? { ...one, until: now } : one))
+      )
     }
   }
 
@@ -185,11 +191,10 @@ export class Ability {
     if (all === undefined) this.#disturbances.set(replica, [{ until, kinds }])
     else all.push({ until, kinds })
   }
-
-  #nextBlock(): number {
-    return (Math.floor(this.#view.now() / BLOCK_MILLIS) + 1) * BLOCK_MILLIS
-  }
 }
+
+/** The end of what lasts until the next block, however long that takes. */
+const NEXT_BLOCK = Number.POSITIVE_INFINITY
 
 /** More than this is not the latency of every day. */
 const EVERYDAY_MILLIS = 80
