@@ -55,8 +55,12 @@ const isFolded = Effect.fnUntraced(function* (
   const { submission } = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const now = yield* Clock.monotonicTimeNanos
-  const isAwaited = isSpooled(backlog, sessionEnd) || now - memory.storeAwayAt < nanosOf(submission.sealAfterReconnect)
-  const mark = nextMark(memory.marks.get(session), backlog, isAwaited, now)
+  const known = memory.marks.get(session)
+  const isAwaited =
+    isSpooled(backlog, sessionEnd) ||
+    now - memory.storeAwayAt < nanosOf(submission.sealAfterReconnect) ||
+    now - (known?.takenAt ?? now) < settleNanos(submission)
+  const mark = nextMark(known, backlog, isAwaited, now)
   memory.marks.set(session, mark)
   if (isBrief && now - mark.takenAt >= brieflyNanos(submission)) return true
   return !isAwaited && isLogFolded(backlog, mark)
@@ -84,6 +88,18 @@ export const isSpooled = ({ lowestSpooledSessionEnd }: Backlog, sessionEnd: bigi
 export const isLogFolded = (backlog: Backlog, mark: Pick<SealMark, "id">): boolean =>
   compareLogId(backlog.lastDelivered, mark.id) >= 0 &&
   Option.match(backlog.oldestPending, { onNone: () => true, onSome: (oldest) => compareLogId(oldest, mark.id) > 0 })
+
+/**
+ * Relayers serve until they see the block after a session's grace, and miners may see it first: relays that are answered
+ * meanwhile, or are on their way into the log, come within this time.
+ */
+const settleNanos = ({ blockTime }: MinerSettings["submission"]): bigint => {
+  const share = nanosOf(blockTime) / 5n
+  return share < LONGEST_SETTLE ? share : LONGEST_SETTLE
+}
+
+/** The spread of a block among the processes of a fleet, nanoseconds. */
+const LONGEST_SETTLE = 2_000_000_000n
 
 /** Within one block there is little time: at most two fifths of it. */
 const brieflyNanos = (settings: MinerSettings["submission"]): bigint => {

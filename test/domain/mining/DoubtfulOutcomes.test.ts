@@ -1,6 +1,7 @@
 /** Transactions of which it is not known whether they can still land: nobody pays twice for a claim that did, none is lost. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
@@ -42,7 +43,7 @@ describe("a session that cannot be read after a commit failed", () => {
       )
       const header = yield* headerAt(1n)
       yield* append(header, relaysOf(header, 5))
-      for (let i = 0; i < 20 && sent.length === 0; i++) yield* runBlocks(1)
+      for (let i = 0; i < 400 && sent.length === 0; i++) yield* TestClock.adjust("50 millis")
       assert.strictEqual(sent.length, 1)
       // A relay that comes late has to be counted, which fails; then nobody knows the session for a block.
       isAway = true
@@ -102,7 +103,7 @@ describe("a node that calls the time-out of bytes sent again wrong", () => {
       yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
       const header = yield* headerAt(1n)
       yield* append(header, relaysOf(header, 5))
-      for (let i = 0; i < 20 && sent.length === 0; i++) yield* runBlocks(1)
+      for (let i = 0; i < 400 && sent.length === 0; i++) yield* TestClock.adjust("50 millis")
       yield* node.setFaults({ txsFail: true })
       yield* runBlocks(125)
       yield* node.setFaults({ txsFail: false })

@@ -1,6 +1,7 @@
 /** The whole miner against the simulated chain: relays in the log become settled claims, or end with a reason. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
 import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
 import { SimChain } from "../../../adapters/simchain/SimChain.ts"
@@ -243,6 +244,8 @@ describe("the miner", () => {
       const header = yield* headerAt(1n)
       yield* append(header, relaysOf(header, 5))
       yield* runBlocks(7)
+      // Ours is on its way; the foreign one comes after it.
+      yield* TestClock.adjust("500 millis")
       yield* claimForeign(header, 3)
       yield* runBlocks(9)
       assert.include(yield* tagsOf(header), "RootMismatch")
@@ -497,6 +500,21 @@ describe("the miner", () => {
       assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
       assert.strictEqual((yield* MemoryStores).supplier(supplier.address).log.size, 4)
     }).pipe(inWorld())
+  )
+
+  it.effect("takes relays into the trie that relayers answer before they see the block after the grace", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const header = yield* headerAt(1n)
+      const { claim } = yield* sessionHeights(header.sessionEndBlockHeight)
+      yield* append(header, relaysOf(header, 2))
+      while ((yield* Blocks.use(({ latest }) => latest)).height < claim.opens) yield* TestClock.adjust("50 millis")
+      yield* TestClock.adjust("100 millis")
+      yield* append(header, relaysOf(header, 3, "last"))
+      yield* runBlocks(14)
+      assert.deepStrictEqual((yield* stateOf(header)).late.count, 0n)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+    }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 6n } } }))
   )
 
   it.effect("waits with the seal for relays that a relayer holds in its spool", () =>
