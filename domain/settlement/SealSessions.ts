@@ -59,7 +59,7 @@ const isFolded = Effect.fnUntraced(function* (
   const isAwaited =
     isSpooled(backlog, sessionEnd) ||
     now - memory.storeAwayAt < nanosOf(submission.sealAfterReconnect) ||
-    now - (known?.takenAt ?? now) < settleNanos(submission)
+    (!isBrief && now - (known?.takenAt ?? now) < settleNanos(submission))
   const mark = nextMark(known, backlog, isAwaited, now)
   memory.marks.set(session, mark)
   if (isBrief && now - mark.takenAt >= brieflyNanos(submission)) return true

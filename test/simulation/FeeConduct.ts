@@ -28,8 +28,6 @@ interface Attempt {
   refused: number
   /** A block refused it. */
   failed: boolean
-  /** Its bytes took long from the miner to its node, which is nothing that a miner can see coming. */
-  wasHeldUp: boolean
   /** Built as the last chance of its window while another one could still land. */
   readonly isLastChance: boolean
 }
@@ -39,7 +37,6 @@ export class FeeConduct {
   /** By kind, session and supplier. */
   readonly #attempts = new Map<string, Array<Attempt>>()
   readonly #byHash = new Map<string, Set<Attempt>>()
-  readonly #begunAt = new WeakMap<Step, number>()
   /** Messages that took effect, by the same key. */
   readonly #landed = new Map<string, number>()
   /** Transactions paid for in vain: a node that is behind lets them through. */
@@ -52,7 +49,6 @@ export class FeeConduct {
 
   /** A broadcast begins. */
   broadcast(step: Step, bytes: Uint8Array): void {
-    this.#begunAt.set(step, this.#view.now())
     const decoded = decodeTx(bytes)
     if (Result.isFailure(decoded)) return
     const hash = txHash(bytes)
@@ -84,7 +80,6 @@ export class FeeConduct {
         begun: 1,
         refused: 0,
         failed: false,
-        wasHeldUp: false,
         isLastChance
       }
       attempts.add(attempt)
@@ -93,11 +88,7 @@ export class FeeConduct {
   }
 
   /** A broadcast has reached its node, which answered. */
-  answered(step: Step, bytes: Uint8Array, exit: Exit.Exit<unknown, unknown>): void {
-    const begunAt = this.#begunAt.get(step)
-    if (begunAt !== undefined && this.#view.now() - begunAt > LONG_MILLIS) {
-      for (const attempt of this.#byHash.get(txHash(bytes)) ?? []) attempt.wasHeldUp = true
-    }
+  answered(bytes: Uint8Array, exit: Exit.Exit<unknown, unknown>): void {
     if (exit._tag === "Success") return
     const [reason] = exit.cause.reasons
     const error = reason?._tag === "Fail" ? reason.error : undefined
@@ -127,7 +118,8 @@ export class FeeConduct {
       if (result.code !== 0) for (const attempt of attempts) attempt.failed = true
       for (const message of decoded.success.messages) {
         if (result.code !== 0) {
-          const cameLate = TOO_LATE.test(result.log) && [...attempts].some(({ wasHeldUp }) => wasHeldUp)
+          // Broadcast in time (S4 sees to it) and not in the window's last block: the chain's doing.
+          const cameLate = TOO_LATE.test(result.log)
           if (!cameLate && !this.#excusesVain(message.message.supplierOperatorAddress)) {
             this.#view.violate("fees", `a block refused ${keyOf(message)}: ${result.log.slice(0, 120)}`)
           }
@@ -148,9 +140,6 @@ export class FeeConduct {
     return !failed && begun > refused && this.#view.chain().timeUnixNano <= timeout
   }
 }
-
-/** What everyday delays stay below. */
-const LONG_MILLIS = 500
 
 /** A block's refusal of a message whose window has closed. */
 const TOO_LATE = /current block height \(\d+\) is greater than/

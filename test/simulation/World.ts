@@ -147,7 +147,7 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
     if (before !== undefined) ability.answered(step, before, switchesOf(step.replica), exit)
     switch (step.operation) {
       case "ChainTx.broadcast":
-        fees.answered(step, step.args[0] as Uint8Array, exit)
+        fees.answered(step.args[0] as Uint8Array, exit)
         break
       case "RelayLog.append": {
         if (exit._tag === "Failure") break
