@@ -93,6 +93,10 @@ export const countFailedStep = Effect.map(SubmissionMemory, (memory) => {
   memory.failedSteps++
 })
 
+/** No message of a session now; the look is repeated within the block, which may be the only one of its window. */
+export const noMessageNow = <R>(noted: Effect.Effect<void, never, R>) =>
+  Effect.map(Effect.andThen(noted, countFailedStep), (): ReadonlyArray<never> => [])
+
 /** Notes what a node answered to a transaction; gives the answer back. */
 export const noteAnswer = (txHash: string, sent: Sent) =>
   Effect.map(SubmissionMemory, (memory) => {

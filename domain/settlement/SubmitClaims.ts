@@ -26,7 +26,7 @@ import { isGasTrusted } from "./SendBatch.ts"
 import type { SessionGroup } from "./SessionGroup.ts"
 import { sessionPrices } from "./SessionTerms.ts"
 import { batchBounds, isDue, isolated, type Submission } from "./Submission.ts"
-import { noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
+import { noMessageNow, noteObstacle, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
 import { isWindowPast, sendMode } from "./SubmissionTiming.ts"
 
 /** One look at the claims of a group. `claims` is none when the chain did not answer. */
@@ -100,11 +100,11 @@ const claimMessage = (copy: SessionCopy, height: bigint) =>
   }).pipe(
     Effect.catchTags({
       ChainUnavailable: (unavailable) =>
-        Effect.as(noteObstacle(copy.session, { reason: "no_chain", detail: unavailable.message }), []),
+        noMessageNow(noteObstacle(copy.session, { reason: "no_chain", detail: unavailable.message })),
       ServiceNotFound: (notFound) =>
         Effect.as(noteObstacle(copy.session, { reason: "rejected", detail: notFound.message }), []),
-      StoreUnavailable: () => Effect.succeed([]),
-      CommitRefused: () => Effect.succeed([]),
+      StoreUnavailable: () => noMessageNow(Effect.void),
+      CommitRefused: () => noMessageNow(Effect.void),
       CommandRefused: () => Effect.succeed([])
     })
   )

@@ -26,7 +26,7 @@ import { isGasTrusted } from "./SendBatch.ts"
 import type { SessionGroup } from "./SessionGroup.ts"
 import { sessionPrices } from "./SessionTerms.ts"
 import { batchBounds, isDue, isolated, type Submission } from "./Submission.ts"
-import { noteObstacle, SubmissionMemory } from "./SubmissionMemory.ts"
+import { countFailedStep, noMessageNow, noteObstacle, SubmissionMemory } from "./SubmissionMemory.ts"
 import { sendMode } from "./SubmissionTiming.ts"
 
 /**
@@ -46,6 +46,7 @@ export const requireProofs = Effect.fnUntraced(function* (group: SessionGroup, c
     yield* Effect.forEach(undecided, ({ session }) =>
       noteObstacle(session, { reason: "no_chain", detail: `block ${group.heights.seed} could not be read` })
     )
+    yield* countFailedStep
     return
   }
   const params = yield* readFresh(ChainQuery.use((chain) => chain.proofParams))
@@ -153,11 +154,11 @@ const proofMessage = (copy: SessionCopy, seed: Block, height: bigint) =>
           []
         ).pipe(Effect.tap(Effect.logError("proof cannot be built", impossible))),
       ChainUnavailable: (unavailable) =>
-        Effect.as(noteObstacle(copy.session, { reason: "no_chain", detail: unavailable.message }), []),
+        noMessageNow(noteObstacle(copy.session, { reason: "no_chain", detail: unavailable.message })),
       ServiceNotFound: (notFound) =>
         Effect.as(noteObstacle(copy.session, { reason: "rejected", detail: notFound.message }), []),
-      StoreUnavailable: () => Effect.succeed([]),
-      CommitRefused: () => Effect.succeed([]),
+      StoreUnavailable: () => noMessageNow(Effect.void),
+      CommitRefused: () => noMessageNow(Effect.void),
       CommandRefused: () => Effect.succeed([])
     })
   )

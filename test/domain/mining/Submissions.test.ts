@@ -72,6 +72,27 @@ describe("a broadcast that fails", () => {
   )
 })
 
+describe("a chain that does not answer once", () => {
+  it.effect("does not cost the claim of a window that has one block", () =>
+    Effect.gen(function* () {
+      const chain = yield* ChainQuery
+      let failures = 1
+      const flaky = ChainQuery.of({
+        ...chain,
+        proofParams: Effect.suspend(() =>
+          failures-- > 0 ? Effect.fail(unavailable("proofParams")) : chain.proofParams
+        )
+      })
+      yield* startMiner.pipe(Effect.provideService(ChainQuery, flaky))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(18)
+      assert.isBelow(failures, 1)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+    }).pipe(inWorld({ params: { shared: { claimWindowCloseOffsetBlocks: 1n } } }))
+  )
+})
+
 describe("a transaction that took effect", () => {
   for (const kind of ["CreateClaim", "SubmitProof"] as const) {
     it.effect(`is not built again while the claims on chain cannot be read: ${kind}`, () =>
