@@ -190,7 +190,11 @@ describe("a simulation that gets no answer", () => {
     }).pipe(
       inWorld({
         params: { shared: { claimWindowCloseOffsetBlocks: 4n, proofWindowCloseOffsetBlocks: 3n } },
-        settings: { ...testSettings, submission: { ...testSettings.submission, gasAdjustment: 1 } }
+        settings: {
+          ingest: testSettings.ingest,
+          submission: { ...testSettings.submission, gasAdjustment: 1 },
+          fleet: testSettings.fleet
+        }
       })
     )
   )
