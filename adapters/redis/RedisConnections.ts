@@ -151,6 +151,10 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
       const timeout = Duration.sum(longest, commandTimeout)
       const client = yield* open({ name, silence: Duration.sum(timeout, commandTimeout) })
       yield* reached(client)
+      yield* Effect.timeoutOption(
+        reachedAll(client, () => client.status === "end"),
+        LATER_CONNECTION
+      )
       return link(client, timeout)
     }),
     subscriber: Effect.gen(function* () {
@@ -185,12 +189,15 @@ const make = Effect.fnUntraced(function* (settings: RedisSettings) {
 const connected = (client: RedisClient, isHopeless: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => {
     client.connect().catch(() => {})
-    const ready = () =>
-      isHopeless() || (client.status === "ready" && mastersOf(client).every(({ status }) => status === "ready"))
-        ? Effect.void
-        : Effect.fail(undefined)
-    return Effect.ignore(Effect.retry(Effect.suspend(ready), connectionPoll))
+    return reachedAll(client, isHopeless)
   })
+
+/** Waits until a client has all masters: on a cluster it calls itself ready with the first of them. */
+const reachedAll = (client: RedisClient, isHopeless: () => boolean): Effect.Effect<void> => {
+  const hasAll = () => client.status === "ready" && mastersOf(client).every(({ status }) => status === "ready")
+  const check = Effect.suspend(() => (isHopeless() || hasAll() ? Effect.void : Effect.fail(undefined)))
+  return Effect.ignore(Effect.retry(check, connectionPoll))
+}
 
 /** Pause before a client that gave up begins anew. */
 const REVIVAL = Duration.millis(200)
