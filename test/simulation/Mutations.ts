@@ -213,8 +213,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a spooled relay is dropped before it is appended",
     file: "domain/relay/RecordRelay.ts",
-    line: "const replayed = yield* attempt(entry)",
-    mutant: "yield* spool.remove([id]); const replayed = yield* attempt(entry)"
+    line: "const exits = yield* Effect.forEach(tried, ({ entry }) =>",
+    mutant:
+      "yield* Effect.ignore(spool.remove(tried.map(({ id }) => id))); const exits = yield* Effect.forEach(tried, ({ entry }) =>"
   },
   {
     name: "a relay that the log did not take is not spooled",
@@ -243,8 +244,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "the meter is not released when the backend fails",
     file: "domain/relay/CompleteRelay.ts",
-    line: "reservation.release()",
-    mutant: "reservation.keep()"
+    line: "reserved.value.release()",
+    mutant: "reserved.value.keep()"
   },
   {
     name: "the meter takes beyond the limit",
@@ -279,8 +280,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a signature that does not hold is let through",
     file: "domain/relay/AdmitRelay.ts",
-    line: "if (!(yield* verifier.verify(message, signature))) {",
-    mutant: "if ((yield* verifier.verify(message, signature)) === undefined) {"
+    line: "if (yield* verifier.verify(message, relay.signature)) return message",
+    mutant: "if ((yield* verifier.verify(message, relay.signature)) !== undefined) return message"
   },
   {
     name: "a replayed request is served again",

@@ -1,5 +1,5 @@
 /** A folder of its own for one test, with files of keys in it; gone when the test ends. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, readdirSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -49,6 +49,8 @@ export const none: KeySettings = { keysFile: undefined, keysDir: undefined, keyr
 export const copyKeyring = (folder: string, backend: "test" | "file", keyNames: ReadonlyArray<string> = []) => {
   const copy = join(folder, `keyring-${backend}`)
   cpSync(fileURLToPath(new URL(`../../fixtures/keyring-${backend}`, import.meta.url)), copy, { recursive: true })
+  // A checkout has no permissions of its own.
+  for (const name of readdirSync(copy)) chmodSync(join(copy, name), 0o600)
   const passphrase: Passphrase = {
     _tag: "Value",
     value: Redacted.make(backend === "test" ? "test" : "correct horse battery")
