@@ -189,11 +189,13 @@ onEveryStandalone("SupplierStoreRedis, losses", (redis) => {
         yield* Fiber.join(killing)
         yield* Fiber.join(mining)
 
-        const stored = yield* load()
+        // The server may have been killed a moment ago.
+        const { commands, names, ping } = yield* RedisConnections
+        yield* eventuallySucceeds(ping)
+        const stored = yield* eventuallySucceeds(load())
         assert.strictEqual(stored.tail.length, RELAYS)
         assert.strictEqual(new Set(hexes(stored.tail)).size, RELAYS)
         assert.strictEqual(stored.count, BigInt(RELAYS))
-        const { commands, names } = yield* RedisConnections
         assert.strictEqual(yield* commands.call("xlen", names.relays(alice)), 0)
         assert.lengthOf(yield* (yield* SupplierStore).readLeaves(alice, first), RELAYS)
       }).pipe(Effect.provide(storeLayer(settings, LEASE_LIFE)), withoutLogs)
