@@ -9,7 +9,6 @@ import * as BroadcastRedis from "../adapters/redis/BroadcastRedis.ts"
 import * as ForeignMiners from "../adapters/redis/ForeignMiners.ts"
 import * as LeadershipRedis from "../adapters/redis/LeadershipRedis.ts"
 import * as LeasesRedis from "../adapters/redis/LeasesRedis.ts"
-import type { RedisHealth } from "../adapters/redis/RedisHealth.ts"
 import * as SharedCacheRedis from "../adapters/redis/SharedCacheRedis.ts"
 import { StreamLosses } from "../adapters/redis/StreamLosses.ts"
 import * as SupplierStoreRedis from "../adapters/redis/SupplierStoreRedis.ts"
@@ -56,9 +55,8 @@ export const runMinerProcess = <E, R>(
             isBlocking: false
           }))
         ])
-        const context = yield* Effect.context<RedisHealth>()
-        const redis = Effect.provideContext(RedisPorts.reasons, context)
-        yield* startProbes({ host, port, reasons: Effect.zipWith(own, redis, (mine, its) => [...mine, ...its]) })
+        const reasons = Effect.zipWith(own, yield* RedisPorts.reasons, (mine, redis) => [...mine, ...redis])
+        yield* startProbes({ host, port, reasons })
       }
       yield* started(miner)
       const end = drain([{ name: "committed, checkpointed, leases released", run: miner.drain }], DRAIN_DEADLINE)

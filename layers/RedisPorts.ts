@@ -14,8 +14,9 @@ export const layer = ({ address, namespace, poolSize, poolTimeout }: RedisConfig
     )
   )
 
-/** What is wrong with the servers, each with its repair; none of it stops a process by itself. */
-export const reasons = Effect.map(
-  RedisHealth.RedisHealth.use(({ findings }) => findings),
-  (found) => found.map((finding) => ({ text: `${describeFinding(finding)}; ${repairOf(finding)}`, isBlocking: false }))
+/** What is wrong with the servers now, each with its repair; none of it stops a process by itself. */
+export const reasons = Effect.map(RedisHealth.RedisHealth, ({ findings }) =>
+  Effect.map(findings, (found) =>
+    found.map((finding) => ({ text: `${describeFinding(finding)}; ${repairOf(finding)}`, isBlocking: false }))
+  )
 )

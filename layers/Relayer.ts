@@ -10,7 +10,6 @@ import { RelayServer } from "../adapters/http/RelayServer.ts"
 import * as RelaySpoolMemory from "../adapters/memory/RelaySpoolMemory.ts"
 import * as BroadcastRedis from "../adapters/redis/BroadcastRedis.ts"
 import * as MeterStoreRedis from "../adapters/redis/MeterStoreRedis.ts"
-import type { RedisHealth } from "../adapters/redis/RedisHealth.ts"
 import * as RelayLogRedis from "../adapters/redis/RelayLogRedis.ts"
 import * as SharedCacheRedis from "../adapters/redis/SharedCacheRedis.ts"
 import * as RelaySpoolDisk from "../adapters/spool/RelaySpoolDisk.ts"
@@ -50,12 +49,7 @@ export const runRelayer = <E, R>(
       const server = yield* RelayServer
       const relays = yield* ServeRelay
       yield* Effect.forkScoped(relays.keepHouse)
-      const context = yield* Effect.context<RedisHealth>()
-      const reasons = Effect.zipWith(
-        server.reasons,
-        Effect.provideContext(RedisPorts.reasons, context),
-        (own, redis) => [...own, ...redis]
-      )
+      const reasons = Effect.zipWith(server.reasons, yield* RedisPorts.reasons, (own, redis) => [...own, ...redis])
       for (const { enabled: isOn, address } of [config.metrics, config.healthCheck]) {
         if (isOn) yield* startProbes({ host: address.host ?? HERE, port: address.port, reasons })
       }

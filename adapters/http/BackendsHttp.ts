@@ -19,7 +19,8 @@ import {
   noteSuccess,
   type Target
 } from "./BackendEndpoint.ts"
-import { monotonicMillis, watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
+import { watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
+import { monotonicMillisOf } from "../../domain/lifecycle/MonotonicTime.ts"
 import { exchange, type ExchangeFailed, type ExchangeRequest } from "./BackendExchange.ts"
 import { requestHeaders } from "./BackendHeaders.ts"
 import { type BackendMetrics, backendMetrics, type BackendOutcome } from "./BackendMetrics.ts"
@@ -97,7 +98,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
         // A tunnel is no call, and undici would wait for one.
         if (method === "CONNECT") return yield* failed(request, "unsendable", {})
         const now = clock.currentTimeMillisUnsafe()
-        const deadline = monotonicMillis(clock) + Duration.toMillis(options.timeout)
+        const deadline = monotonicMillisOf(clock) + Duration.toMillis(options.timeout)
         let last: Result.Result<BackendAnswer, ExchangeFailed> | undefined
         const asked: Array<Target> = []
         for (let tries = 0; tries <= options.maxRetries; tries++) {

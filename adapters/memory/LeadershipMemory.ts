@@ -1,8 +1,9 @@
 /** `Leadership` over the shared memory stores: for replicas of one process, as tests have them. */
 import { Duration, Effect, Layer, Option } from "effect"
+import { monotonicMillis } from "../../domain/lifecycle/MonotonicTime.ts"
 import { Leadership } from "../../domain/ports/Leadership.ts"
 import { LEADER_TTL } from "../../domain/supplier/LeaderElection.ts"
-import { MemoryStores, monotonicMillis } from "./MemoryStores.ts"
+import { MemoryStores } from "./MemoryStores.ts"
 
 /** A leadership that lasts `ttl` from acquisition or renewal. */
 export const layerWith = (ttl: Duration.Duration): Layer.Layer<Leadership, never, MemoryStores> =>

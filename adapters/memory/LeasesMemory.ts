@@ -1,10 +1,11 @@
 /** `Leases` over the shared memory stores: the fence lies beside the supplier's data. */
 import { bytesToHex } from "@noble/hashes/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
+import { monotonicMillis } from "../../domain/lifecycle/MonotonicTime.ts"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { type Lease, LeaseLost, Leases } from "../../domain/ports/Leases.ts"
 import { LEASE_TTL } from "../../domain/supplier/FleetTimes.ts"
-import { currentFence, living, MemoryStores, monotonicMillis } from "./MemoryStores.ts"
+import { currentFence, living, MemoryStores } from "./MemoryStores.ts"
 
 /** Bytes of a nonce: two acquisitions never share one. */
 const NONCE_BYTES = 16

@@ -3,7 +3,7 @@
  * It survives the end of a replica (its fibers and layers), not the end of the process. Each map has an owner that
  * empties it or a bound; `MemoryFill` reports how full they are.
  */
-import { Clock, Context, Effect, Layer, type PubSub } from "effect"
+import { Context, Effect, Layer, type PubSub } from "effect"
 import type { Delivery, TxIntent } from "../../domain/ports/SupplierStore.ts"
 import { watchFill } from "./MemoryFill.ts"
 import { MemoryLog } from "./MemoryLog.ts"
@@ -121,14 +121,6 @@ export const makeStores = (): MemoryStores["Service"] => {
     channels: new Map()
   }
 }
-
-/**
- * Monotonic time in milliseconds: corrections of the wall clock neither shorten nor prolong a lease or a cached value.
- */
-export const monotonicMillis: Effect.Effect<number> = Effect.map(
-  Clock.monotonicTimeNanos,
-  (nanos) => Number(nanos) / 1e6
-)
 
 /** The owner in force at `now`; an expired fence is no fence. */
 export const currentFence = (supplier: MemorySupplier | undefined, now: number): Fence | undefined =>

@@ -1,8 +1,9 @@
 /** `RelayLog` over the shared memory stores. */
 import { Clock, Effect, Layer, Option } from "effect"
+import { monotonicMillis } from "../../domain/lifecycle/MonotonicTime.ts"
 import { RelayLog, RelayLogFull } from "../../domain/ports/RelayLog.ts"
 import { encodeMinedRelay } from "../../domain/relay/MinedRelay.ts"
-import { living, MemoryStores, monotonicMillis } from "./MemoryStores.ts"
+import { living, MemoryStores } from "./MemoryStores.ts"
 
 /** Entries a supplier's log may hold before appends are refused. */
 export const LOG_HIGH_WATER = 1_000_000

@@ -1,8 +1,9 @@
 /** `SharedCache` over the shared memory stores; values are bounded, the entry set longest ago makes room. */
 import { equalBytes } from "@noble/curves/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
+import { monotonicMillis } from "../../domain/lifecycle/MonotonicTime.ts"
 import { SharedCache } from "../../domain/ports/SharedCache.ts"
-import { MemoryStores, monotonicMillis } from "./MemoryStores.ts"
+import { MemoryStores } from "./MemoryStores.ts"
 
 /** Entries kept; beyond it the one set longest ago goes. */
 export const CACHE_CAPACITY = 100_000

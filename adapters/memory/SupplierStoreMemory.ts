@@ -1,5 +1,6 @@
 /** `SupplierStore` over the shared memory stores. Every write checks the fence and takes effect in one turn. */
 import { Duration, Effect, Layer, Option, Result } from "effect"
+import { monotonicMillis } from "../../domain/lifecycle/MonotonicTime.ts"
 import { type Lease, LeaseLost } from "../../domain/ports/Leases.ts"
 import { CommitRefused, type Delivery, IntentRefused, SupplierStore } from "../../domain/ports/SupplierStore.ts"
 import { SessionId } from "../../domain/protocol/Identifiers.ts"
@@ -16,14 +17,7 @@ import {
   removeTrie,
   snapshot
 } from "./MemorySession.ts"
-import {
-  currentFence,
-  living,
-  MemoryStores,
-  type MemorySupplier,
-  monotonicMillis,
-  SET_ASIDE_LIMIT
-} from "./MemoryStores.ts"
+import { currentFence, living, MemoryStores, type MemorySupplier, SET_ASIDE_LIMIT } from "./MemoryStores.ts"
 
 /** Over `MemoryStores`. Every write compares the fence in the turn in which it takes effect. */
 export const layer = Layer.effect(

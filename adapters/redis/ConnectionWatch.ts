@@ -1,7 +1,7 @@
 /** Follows one client: is it connected, since when, and do the servers hold the same history as before. */
 import { Cluster } from "ioredis"
 import { Effect, PubSub, Queue, Schedule, type Scope, Stream } from "effect"
-import { monotonicMillis } from "./MonotonicTime.ts"
+import { monotonicMillis } from "../../domain/lifecycle/MonotonicTime.ts"
 import type { RedisFailure } from "./RedisFailure.ts"
 import { type BoundedCall, readIdentities, type RedisClient } from "./RedisServers.ts"
 

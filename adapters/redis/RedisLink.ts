@@ -4,7 +4,8 @@
  */
 import { Command } from "ioredis"
 import { Clock, Duration, Effect, Metric, Result } from "effect"
-import { type Deadline, monotonicMillis } from "../../domain/lifecycle/Deadlines.ts"
+import type { Deadline } from "../../domain/lifecycle/Deadlines.ts"
+import { monotonicMillisOf } from "../../domain/lifecycle/MonotonicTime.ts"
 import type { Roster } from "../../domain/lifecycle/Roster.ts"
 import { RedisFailure, redisFailure } from "./RedisFailure.ts"
 import type { RedisScript } from "./RedisScript.ts"
@@ -181,7 +182,7 @@ export const bounded =
     Clock.clockWith((clock) =>
       Effect.callback<A, RedisFailure>((resume) => {
         const deadline: Deadline = {
-          at: monotonicMillis(clock) + millis,
+          at: monotonicMillisOf(clock) + millis,
           expire: () =>
             resume(
               Effect.fail(new RedisFailure({ kind: "timeout", command: name, detail: `no reply within ${millis} ms` }))

@@ -4,7 +4,7 @@
  * replica may not have received it.
  */
 import { Clock, Duration, Effect, Layer, Metric, Option, Result, Schedule, Stream, type Tracer } from "effect"
-import { monotonicMillis } from "../../domain/lifecycle/Deadlines.ts"
+import { monotonicMillisOf } from "../../domain/lifecycle/MonotonicTime.ts"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { RelayLog, RelayLogFull, RelayLogUnavailable } from "../../domain/ports/RelayLog.ts"
 import { encodeMinedRelay } from "../../domain/relay/MinedRelay.ts"
@@ -90,7 +90,7 @@ export const layerWith = (settings: RelayLogSettings) =>
       const ids = names.topology === "cluster" ? twoStreams : singleStream
       const streams = new Map<string, StreamState>()
       const kept = new KeptRelays(settings.kept)
-      const now = () => monotonicMillis(clock)
+      const now = () => monotonicMillisOf(clock)
       const isCertain = ({ connected, identified }: ConnectionState) => connected && identified
 
       const stateOf = (supplier: string): StreamState => {

@@ -3,6 +3,7 @@
  * milliseconds. A fiber and a timer for each call cost more than the rest of a call's book-keeping.
  */
 import { Clock, Duration, Effect, type Scope } from "effect"
+import { monotonicMillisOf } from "./MonotonicTime.ts"
 import { type Member, Roster } from "./Roster.ts"
 
 /** How late a call may be ended. */
@@ -16,14 +17,11 @@ export interface Deadline extends Member {
   readonly expire: () => void
 }
 
-/** Milliseconds of the monotonic clock, which corrections of the wall clock do not move. */
-export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
-
 /** The calls under way; one leaves when it has ended. As many as there are calls. */
 export const watchDeadlines: Effect.Effect<Roster<Deadline>, never, Scope.Scope> = Effect.gen(function* () {
   const watched = new Roster<Deadline>()
   const look = Clock.clockWith((clock) => {
-    const now = monotonicMillis(clock)
+    const now = monotonicMillisOf(clock)
     for (const deadline of watched) {
       if (deadline.at > now) continue
       watched.delete(deadline)

@@ -4,7 +4,8 @@
  * waited for until its time-out has passed, except where the window closes earlier, its node cannot be believed any more,
  * and what is at stake outweighs the fee.
  */
-import { Duration, Effect, Option } from "effect"
+import { Effect } from "effect"
+import { nanosOf } from "../lifecycle/MonotonicTime.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import type { Block } from "../ports/Blocks.ts"
 import { readFresh } from "../cache/FreshRead.ts"
@@ -59,9 +60,7 @@ export const isLastChance = ({ timeoutUnixNano, closes, recordedAt, answer, bloc
 }
 
 /** Nanoseconds between blocks, as set. */
-export const expectedBlockTime = Effect.map(MinerSettings, ({ submission }) =>
-  Option.getOrElse(Duration.toNanos(submission.blockTime), () => 0n)
-)
+export const expectedBlockTime = Effect.map(MinerSettings, ({ submission }) => nanosOf(submission.blockTime))
 
 /** Leaves out messages that would replace a transaction and are not worth the risk of a second fee. */
 export const worthSending = Effect.fnUntraced(function* (

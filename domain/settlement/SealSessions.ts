@@ -3,7 +3,8 @@
  * folded, and no relayer announces relays of such a session in its spool. It never waits so long that the claim would be
  * in danger (`SubmissionTiming`); what comes after that is counted as late.
  */
-import { Clock, Duration, Effect, Option, Result } from "effect"
+import { Clock, Effect, Option, Result } from "effect"
+import { nanosOf } from "../lifecycle/MonotonicTime.ts"
 import { METER_CLEANUP, meterName } from "../meter/MeterCleanup.ts"
 import { checkpointChange, deleteOrphans } from "../mining/Checkpoint.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
@@ -107,8 +108,6 @@ const brieflyNanos = (settings: MinerSettings["submission"]): bigint => {
   const patience = nanosOf(settings.sealPatience)
   return patience < share ? patience : share
 }
-
-const nanosOf = (duration: Duration.Duration): bigint => Option.getOrElse(Duration.toNanos(duration), () => 0n)
 
 /** Stores all nodes and the final root in one commit; an empty session ends with it. */
 const seal = Effect.fnUntraced(function* (session: SessionId, height: bigint) {

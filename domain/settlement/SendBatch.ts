@@ -3,7 +3,8 @@
  * intent, record it for each session, broadcast. After a crash or a lost answer the stored bytes are sent again: a second
  * transaction could pay a second fee (`Inclusion`, `Replacement`).
  */
-import { Duration, Effect, Option, Result } from "effect"
+import { Effect, Option, Result } from "effect"
+import { nanosOf } from "../lifecycle/MonotonicTime.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
@@ -207,7 +208,7 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
   if (Option.isNone(publicKey)) return yield* new KeyNotHeld({ supplier: lease.supplier })
   const account = yield* ChainQuery.use((chain) => chain.account(lease.supplier))
   if (Option.isNone(account)) return yield* noAccount
-  const blockTime = Option.getOrElse(Duration.toNanos(settings.blockTime), () => 0n)
+  const blockTime = nanosOf(settings.blockTime)
   const [timeoutUnixNano, timeouts] = reserveTimeout(
     memory.timeouts,
     lease.supplier,

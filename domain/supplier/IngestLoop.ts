@@ -1,5 +1,6 @@
 /** Takes batch after batch from the log of one supplier until it is asked to stop; the batch in hand is finished. */
-import { Clock, Deferred, Duration, Effect, Option } from "effect"
+import { Clock, Deferred, Duration, Effect } from "effect"
+import { nanosOf } from "../lifecycle/MonotonicTime.ts"
 import { ingestRelays } from "../mining/IngestRelays.ts"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
@@ -58,5 +59,3 @@ export const ingestLoop = Effect.fnUntraced(function* (stopping: Deferred.Deferr
     yield* Metrics.set(Metrics.sessionTreeBytes, { supplier: lease.supplier }, bytes)
   }
 })
-
-const nanosOf = (duration: Duration.Duration): bigint => Option.getOrElse(Duration.toNanos(duration), () => 0n)

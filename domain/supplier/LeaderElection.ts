@@ -3,7 +3,8 @@
  * call to the store that fails ends nothing; only time does, counted on the monotonic clock from when the last successful
  * renewal was sent. Two leaders may overlap all the same, so every piece of work is safe to repeat.
  */
-import { Cause, Clock, Duration, Effect, Exit, Metric, Option, Schedule, Scope } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Metric, Schedule, Scope } from "effect"
+import { nanosOf } from "../lifecycle/MonotonicTime.ts"
 import { Leadership, type LeadershipUnavailable } from "../ports/Leadership.ts"
 
 /** Life of a leadership where nothing else is said. */
@@ -143,5 +144,3 @@ export const startLeaderElection = Effect.fnUntraced(function* <R>(
     resign: yield* Effect.cached(resign)
   }
 })
-
-const nanosOf = (duration: Duration.Duration): bigint => Option.getOrElse(Duration.toNanos(duration), () => 0n)

@@ -3,6 +3,7 @@
  * and stops a supplier at once when its lease cannot be kept. Each owned supplier runs in a scope of its own.
  */
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Queue, Scope, Semaphore, Stream } from "effect"
+import { nanosOf } from "../lifecycle/MonotonicTime.ts"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { Broadcast } from "../ports/Broadcast.ts"
@@ -311,5 +312,3 @@ export const startSupplierFleet: (
   }
   return fleet
 })
-
-const nanosOf = (duration: Duration.Duration): bigint => Option.getOrElse(Duration.toNanos(duration), () => 0n)

@@ -176,17 +176,23 @@ describe("a directory that is not fit for a spool", () => {
     })
   )
 
-  it.live.skipIf(process.getuid?.() !== 0)("is refused where this user may not write", () =>
+  it.live("is refused where this user may not write", () =>
     Effect.gen(function* () {
       const dir = yield* freshDir
+      const parent = dirname(dir)
       mkdirSync(dir, { mode: 0o700 })
-      chmodSync(dirname(dir), 0o755)
-      const writer = yield* startWriter([dir], { uid: 65_534, gid: 65_534 })
+      // Nothing is closed to root, so another user asks there.
+      const isRoot = process.getuid?.() === 0
+      const user = isRoot ? { uid: 65_534, gid: 65_534 } : {}
+      chmodSync(parent, isRoot ? 0o755 : 0o555)
+      if (!isRoot) chmodSync(dir, 0o500)
+      yield* Effect.addFinalizer(() => Effect.sync(() => [parent, dir].forEach((path) => chmodSync(path, 0o700))))
+      const writer = yield* startWriter([dir], user)
       assert.match(
         yield* writer.said(/^SpoolRefused/),
         /^SpoolRefused not_usable: spool.dir .* cannot be read and written \(EACCES\); give it to the user/
       )
-      const made = yield* startWriter([join(dirname(dir), "new")], { uid: 65_534, gid: 65_534 })
+      const made = yield* startWriter([join(parent, "new")], user)
       assert.match(yield* made.said(/^SpoolRefused/), /^SpoolRefused not_usable: .*EACCES/)
     })
   )
