@@ -140,7 +140,7 @@ const ingest = Effect.fnUntraced(function* (relays: number, max: number) {
   const store = yield* SupplierStore
   const { lease } = yield* SessionLedger
   for (let done = 0; done < relays;) {
-    const deliveries = yield* store.deliveries(lease, max, Duration.seconds(5))
+    const deliveries = yield* store.deliveries(lease, Math.min(max, Math.ceil(relays - done)), Duration.seconds(5))
     if ((yield* ingestRelays(deliveries)) > 0) return yield* Effect.die("a relay stayed in the log")
     done += deliveries.length
   }
