@@ -343,6 +343,18 @@ const minerMakers: ReadonlyArray<Maker> = [
     before: random.between(0, 2 * targets.blockMillis),
     after: random.between(0, 2 * targets.blockMillis)
   }),
+  // Relays stay in the log, or with a reader that did not hear of them, while a session is due to be sealed.
+  (random, targets) => ({
+    _tag: "Outage",
+    port: "SupplierStore.deliveries",
+    replica: "miner-*",
+    span: {
+      from: random.between(1, Math.floor(targets.horizon / targets.blockMillis)) * targets.blockMillis - 1_500,
+      millis: random.between(2_000, 5_500)
+    },
+    lead: 0,
+    effect: random.pick<EffectOfFailure>(["none", "done"])
+  }),
   (random, targets) => ({
     _tag: "Outage",
     port: random.pick(["SupplierStore", "Leases", "ChainQuery", "ChainTx", "Broadcast"]),
