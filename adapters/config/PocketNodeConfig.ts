@@ -2,7 +2,7 @@
  * The `pocket_node` section: the full node that is asked and, by the miner, sent transactions. URLs may hold tokens.
  */
 import { Redacted, Result, Schema } from "effect"
-import { key, required, section, type ValueOf } from "./ConfigReader.ts"
+import { key, listOf, optional, required, section, type ValueOf } from "./ConfigReader.ts"
 import { HostPort, parseHostPort, writeHostPort } from "./HostPort.ts"
 import { flag, seconds, text } from "./KeyKinds.ts"
 import { textCodec, type TextCodec } from "./TextCodec.ts"
@@ -35,7 +35,7 @@ export const GrpcTarget: TextCodec<HostPort> = textCodec(
   (address) => writeHostPort(address.host, address.port)
 )
 
-const fields = {
+const oneNode = {
   rpcUrl: key(
     "query_node_rpc_url",
     required(rpcRemedy, {
@@ -46,14 +46,22 @@ const fields = {
   ),
   grpc: key(
     "query_node_grpc_url",
-    required("write for example localhost:9090", {
+    optional({
       codec: GrpcTarget,
       type: "`host:port`, a scheme is ignored",
-      meaning: "Cosmos gRPC: state of the chain."
+      meaning: "Cosmos gRPC: state of the chain. Left out: state is read over RPC."
     })
   ),
   grpcInsecure: key("grpc_insecure", flag(false, "true: gRPC without TLS."))
 }
+
+const fields = {
+  ...oneNode,
+  moreNodes: key("more_nodes", listOf(section(oneNode), "nodes"))
+}
+
+/** One full node: where it is asked. The RPC URL may carry a password and is redacted. */
+export type NodeAddress = Pick<PocketNodeConfig, keyof typeof oneNode>
 
 const minersOnly = (name: string) =>
   name === "query_timeout_seconds" || name === "chain_id" ? "the miner's key, without effect on a relayer" : undefined

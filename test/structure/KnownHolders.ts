@@ -35,6 +35,12 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     warnings: local("warnings of one configuration file"),
     "#sections": local("nesting of one configuration file")
   },
+  "adapters/console/LineSampling.ts": {
+    seen: { bound: "DIFFERENT_LINES; emptied each second", metric: "none: a second's lines" }
+  },
+  "adapters/console/LogLines.ts": {
+    waiting: { bound: "lines of its buffer; others are dropped and counted", metric: "relaymill_log_buffer_lines" }
+  },
   "adapters/console/ScreenConsole.ts": {
     drawn: { bound: "lines of one screen, replaced by each drawing", metric: "none: the demo's screen" }
   },

@@ -58,7 +58,6 @@ describe("MinerConfig", () => {
   it("needs the node and a source of keys", () => {
     assert.deepStrictEqual(problems(minerConfig, "batch_size: 1\n"), [
       "pocket_node.query_node_rpc_url: is required; write for example http://localhost:26657",
-      "pocket_node.query_node_grpc_url: is required; write for example localhost:9090",
       "keys: no supplier keys are named; write keys.keys_file or keys.keys_dir"
     ])
     only(aMiner().replace("k.yaml", '""'), /^line 2, keys: no supplier keys are named/)

@@ -23,6 +23,10 @@ describe("RelayerConfig", () => {
     assert.strictEqual(config.redis.namespace.streams, "r")
     assert.strictEqual(Redacted.value(config.pocketNode.rpcUrl), "http://node.internal:26657/")
     assert.deepStrictEqual(config.pocketNode.grpc, { host: "node.internal", port: 9090 })
+    assert.deepStrictEqual(
+      config.pocketNode.moreNodes.map(({ grpc, rpcUrl }) => [Redacted.value(rpcUrl), grpc]),
+      [["https://rpc.second.example/", { host: "grpc.second.example", port: 443 }]]
+    )
     assert.strictEqual(config.keys.keyring.backend, undefined)
     assert.deepStrictEqual(config.keys.keyring.keyNames, ["north", "south"])
     assert.strictEqual(config.relayMeter.failBehavior, "closed")
@@ -117,7 +121,6 @@ keys: { keys_file: k }
       [
         "line 1, redis.url",
         "line 1, redis.pool_size",
-        "line 2, pocket_node.query_node_grpc_url",
         "line 3, pocket_node.query_node_rpc_url",
         "line 6, services.eth.validation_mode",
         "line 7, services.eth.timeout_profile",
@@ -134,8 +137,8 @@ keys: { keys_file: k }
 
   it("needs the node, a service and a backend", () => {
     only(
-      "services: { a: { backends: { grpc: { url: h } } } }\npocket_node: { query_node_rpc_url: h }\nkeys: { keys_file: k }",
-      /^line 2, pocket_node\.query_node_grpc_url: is required; write for example localhost:9090$/
+      "services: { a: { backends: { grpc: { url: h } } } }\npocket_node: { query_node_grpc_url: h }\nkeys: { keys_file: k }",
+      /^line 2, pocket_node\.query_node_rpc_url: is required; write for example http:\/\/localhost:26657$/
     )
     only(`${relayerHead}services: {}\n`, /^line 3, services: needs at least one service; /)
     only(relayerHead, /^services: needs at least one service; /)
