@@ -39,6 +39,11 @@ export const makeNodeQuery = (view: NodeView): ChainQuery["Service"] => {
     sharedParamsAt: (height) => read("sharedParamsAt", (state) => Effect.succeed(sharedAt(state, height))),
     proofParams: read("proofParams", (state) => Effect.succeed(state.params.proof)),
     sessionParams: read("sessionParams", (state) => Effect.succeed(state.params.session.live)),
+    supplierParams: read("supplierParams", (state) => Effect.succeed({ minStake: state.params.supplier.minStake })),
+    blockLimits: read("blockLimits", (state) => {
+      const { maxBytes, maxGas } = state.params.block
+      return Effect.succeed({ maxBytes: BigInt(maxBytes), maxGas: maxGas < 0n ? undefined : maxGas })
+    }),
     session: (application, service, height) =>
       read("session", (state) =>
         Effect.fromResult(

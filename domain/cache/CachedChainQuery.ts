@@ -1,9 +1,12 @@
 /**
  * `ChainQuery` that answers from the caches what may be answered from them. Not cached: balances, claims, events of
- * blocks, and sessions of heights that are not committed.
+ * blocks, the suppliers' params, and sessions of heights that are not committed. What a block can hold is kept for a
+ * minute by this process alone.
  */
-import { Context, Effect, Layer } from "effect"
+import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { nanosOf } from "../lifecycle/MonotonicTime.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
+import type { BlockLimits } from "../protocol/BlockLimits.ts"
 import { type CacheSettings, ChainCaches, makeChainCaches } from "./ChainCaches.ts"
 import { chainChannels, listenForInvalidations } from "./ListenForInvalidations.ts"
 
@@ -21,6 +24,21 @@ export const layer = (settings: CacheSettings) =>
     })
   )
 
+/** Life of the limits of a block, which governance changes once in years. */
+const LIMITS_LIFE = Duration.minutes(1)
+
+/** The last answer while it lives. Callers at the same moment each ask: one that is cut off spoils nobody else's answer. */
+const keptLimits = ({ blockLimits }: ChainQuery["Service"]): ChainQuery["Service"]["blockLimits"] => {
+  let kept: { readonly limits: BlockLimits; readonly until: bigint } | undefined
+  return Effect.gen(function* () {
+    const now = yield* Clock.monotonicTimeNanos
+    if (kept !== undefined && now < kept.until) return kept.limits
+    const limits = yield* blockLimits
+    kept = { limits, until: now + nanosOf(LIMITS_LIFE) }
+    return limits
+  })
+}
+
 const throughCaches = (chain: ChainQuery["Service"], caches: ChainCaches["Service"]): ChainQuery["Service"] => {
   /** The cache for what a height says, and its key there: final once it is settled, else until the next block. */
   const atHeight = <Cache>(height: bigint, key: string, settled: Cache, unsettled: Cache): readonly [Cache, string] =>
@@ -36,6 +54,7 @@ const throughCaches = (chain: ChainQuery["Service"], caches: ChainCaches["Servic
       }),
     proofParams: Effect.suspend(() => caches.proofParams.get("")),
     sessionParams: Effect.suspend(() => caches.sessionParams.get("")),
+    blockLimits: keptLimits(chain),
     session: (application, service, height) =>
       Effect.suspend(() =>
         height <= 0n || height > caches.height() || !isPlain(application) || !isPlain(service)

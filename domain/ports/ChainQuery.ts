@@ -10,10 +10,12 @@ import type { ChainEvent } from "../chain/ChainEvents.ts"
 import type { Service } from "../chain/Service.ts"
 import type { Session } from "../chain/Session.ts"
 import type { Supplier } from "../chain/Supplier.ts"
+import type { BlockLimits } from "../protocol/BlockLimits.ts"
 import type { ApplicationAddress, ServiceId, SessionId, SupplierAddress } from "../protocol/Identifiers.ts"
 import type { ProofParams } from "../protocol/ProofParams.ts"
 import type { SessionParams } from "../protocol/SessionParams.ts"
 import type { SharedParams } from "../protocol/SharedParams.ts"
+import type { SupplierParams } from "../protocol/SupplierParams.ts"
 import type { Claim } from "../tx/ProofMessages.ts"
 import type { ChainUnavailable } from "./Blocks.ts"
 
@@ -58,6 +60,10 @@ export class ChainQuery extends Context.Service<
     readonly proofParams: Effect.Effect<ProofParams, ChainUnavailable>
     /** Live. */
     readonly sessionParams: Effect.Effect<SessionParams, ChainUnavailable>
+    /** Live. */
+    readonly supplierParams: Effect.Effect<SupplierParams, ChainUnavailable>
+    /** Live: what one block, hence one transaction, can hold. */
+    readonly blockLimits: Effect.Effect<BlockLimits, ChainUnavailable>
     /** The session that contains `height` (0: the latest), with all its suppliers. */
     readonly session: (
       application: ApplicationAddress,

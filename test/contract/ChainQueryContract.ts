@@ -28,6 +28,10 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
         const live = yield* query.sharedParams
         for (const height of [1n, 7n, 1_000_000n]) assert.deepStrictEqual(yield* query.sharedParamsAt(height), live)
         assert.isTrue((yield* query.sessionParams).numSuppliersPerSession >= 1n)
+        assert.isTrue((yield* query.supplierParams).minStake > 0n)
+        const { maxBytes, maxGas } = yield* query.blockLimits
+        assert.isTrue(maxBytes === undefined || maxBytes > 0n)
+        assert.isTrue(maxGas === undefined || maxGas > 0n)
         const proof = yield* query.proofParams
         assert.isTrue(proof.proofRequestProbability >= 0 && proof.proofRequestProbability <= 1)
       })
@@ -186,6 +190,8 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
           query.sharedParamsAt(1n),
           query.proofParams,
           query.sessionParams,
+          query.supplierParams,
+          query.blockLimits,
           query.session(ApplicationAddress.make(stranger), ServiceId.make(service), 1n),
           query.application(ApplicationAddress.make(stranger)),
           query.supplier(SupplierAddress.make(stranger)),

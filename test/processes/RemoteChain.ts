@@ -67,6 +67,8 @@ export const layer = (url: string): Layer.Layer<Blocks | ChainQuery | ChainTx | 
         sharedParamsAt: (height) => call("ChainQuery", "sharedParamsAt", height),
         proofParams: call("ChainQuery", "proofParams"),
         sessionParams: call("ChainQuery", "sessionParams"),
+        supplierParams: call("ChainQuery", "supplierParams"),
+        blockLimits: call("ChainQuery", "blockLimits"),
         session: (application, service, height) => call("ChainQuery", "session", application, service, height),
         application: (address) => call("ChainQuery", "application", address),
         supplier: (address) => call("ChainQuery", "supplier", address),

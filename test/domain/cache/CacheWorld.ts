@@ -117,6 +117,8 @@ export const makeWorld: Effect.Effect<CacheWorld, never, Scope.Scope> = Effect.g
       Effect.succeed({ ...defaultProofParams, proofMissingPenalty: chain.version })
     ),
     sessionParams: read("sessionParams", () => Effect.succeed(defaultSessionParams)),
+    supplierParams: read("supplierParams", () => Effect.succeed({ minStake: chain.version })),
+    blockLimits: read("blockLimits", () => Effect.succeed({ maxBytes: undefined, maxGas: chain.version })),
     session: (app, service, at) =>
       read("session", () => {
         const refused = (reason: "future" | "no_application") =>

@@ -1,6 +1,6 @@
 /** Chain records through three tiers: who is asked, what is kept for how long, and what a Go fleet would find in Redis. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { bytesToHex } from "@noble/curves/utils.js"
 import { readFresh } from "../../../domain/cache/FreshRead.ts"
@@ -57,6 +57,22 @@ describe("chain records through the caches", () => {
       assert.deepStrictEqual([world.count("account"), world.count("proofParams")], [2, 2])
       // Once for its height, once for the end of the session, which is not settled.
       assert.strictEqual(world.count("sharedParamsAt"), 2)
+    })
+  )
+
+  it.effect("of what a block can hold are asked for again after a minute", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const { query } = yield* replica(world)
+      const limit = Effect.map(query.blockLimits, ({ maxGas }) => maxGas)
+      world.chain.away = true
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(limit)))
+      world.chain.away = false
+      assert.deepStrictEqual([yield* limit, yield* limit], [1n, 1n])
+      assert.strictEqual(world.count("blockLimits"), 2)
+      world.chain.version = 2n
+      yield* TestClock.adjust("61 seconds")
+      assert.strictEqual(yield* limit, 2n)
     })
   )
 
