@@ -38,6 +38,9 @@ export interface RecordingReason {
   readonly isBlocking: boolean
 }
 
+/** What became of an append. */
+type AppendExit = Exit.Exit<string, RelayLogUnavailable | RelayLogFull>
+
 /** Law: what `record` returned for is in the log or the spool, and what left the spool is in the log. */
 export class RecordRelay extends Context.Service<
   RecordRelay,
@@ -86,13 +89,21 @@ export class RecordRelay extends Context.Service<
        * does, costs no timer. The fiber is detached: an append that is stuck must not keep the relay from its answer, nor
        * the replay from its end.
        */
-      const attempt = Effect.fnUntraced(function* (entry: RelayLogEntry, wait: Duration.Duration) {
-        const appending = yield* Effect.forkDetach(log.append(entry), { startImmediately: true })
-        const exit = appending.pollUnsafe() ?? (yield* awaited(appending, wait))
-        if (exit === undefined) silentUntil = (yield* Clock.monotonicTimeNanos) + SILENT_NANOS
-        else if (Exit.isSuccess(exit)) confirmed()
-        return exit
-      })
+      const attempt = (entry: RelayLogEntry, wait: Duration.Duration) =>
+        Effect.flatMap(Effect.forkDetach(log.append(entry), { startImmediately: true }), (appending) => {
+          const exit = appending.pollUnsafe()
+          if (exit === undefined) return Effect.flatMap(awaited(appending, wait), noted)
+          if (Exit.isSuccess(exit)) confirmed()
+          return Effect.succeed(exit)
+        })
+
+      const noted = (exit: AppendExit | undefined): Effect.Effect<AppendExit | undefined> => {
+        if (exit === undefined) {
+          return Effect.map(Clock.monotonicTimeNanos, (now) => void (silentUntil = now + SILENT_NANOS))
+        }
+        if (Exit.isSuccess(exit)) confirmed()
+        return Effect.succeed(exit)
+      }
 
       /** Its exit within the time for it. Beyond it the append may still take effect. */
       const awaited = (appending: Fiber.Fiber<string, RelayLogUnavailable | RelayLogFull>, wait: Duration.Duration) =>
@@ -102,19 +113,21 @@ export class RecordRelay extends Context.Service<
           return undefined
         })
 
-      /** Whether the log confirmed in time. While it is silent, one relay in a while asks it and the others do not. */
-      const append = Effect.fnUntraced(function* (entry: RelayLogEntry) {
-        if (silentUntil !== undefined) {
-          const now = yield* Clock.monotonicTimeNanos
-          if (now < silentUntil) return false
+      /** Into the log, or into the spool where the log did not confirm in time. A defect is no outage: it is for the caller. */
+      const append = (entry: RelayLogEntry) =>
+        Effect.flatMap(attempt(entry, appendTimeout), (exit) => {
+          if (exit === undefined) return keep(entry)
+          if (Exit.isSuccess(exit)) return Effect.void
+          return Exit.hasDies(exit) ? Effect.orDie(Effect.asVoid(exit)) : keep(entry)
+        })
+
+      /** While the log is silent, one relay in a while asks it and the others do not. */
+      const appendToSilent = (entry: RelayLogEntry, until: bigint) =>
+        Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
+          if (now < until) return keep(entry)
           silentUntil = now + SILENT_NANOS
-        }
-        const exit = yield* attempt(entry, appendTimeout)
-        if (exit === undefined) return false
-        // A defect is no outage: it is for whoever serves the relay.
-        if (Exit.hasDies(exit)) yield* Effect.orDie(exit)
-        return Exit.isSuccess(exit)
-      })
+          return append(entry)
+        })
 
       /** Keeps the entry in the spool. Detached, so that a disk that hangs does not hold the relay. */
       const keep = Effect.fnUntraced(function* (entry: RelayLogEntry) {
@@ -207,7 +220,8 @@ export class RecordRelay extends Context.Service<
       )
 
       return RecordRelay.of({
-        record: (entry) => Effect.flatMap(append(entry), (isAppended) => (isAppended ? Effect.void : keep(entry))),
+        record: (entry) =>
+          Effect.suspend(() => (silentUntil === undefined ? append(entry) : appendToSilent(entry, silentUntil))),
         replay,
         flush: Effect.repeat(replay, { until: (isEmpty) => isEmpty, schedule: Schedule.spaced(FLUSH_INTERVAL) }).pipe(
           Effect.onInterrupt(() => tellLeft),
