@@ -7,6 +7,7 @@ import { nodeSha256 } from "../adapters/crypto/NodeSha256.ts"
 import { startProbes } from "../adapters/http/ProbeServer.ts"
 import * as BroadcastRedis from "../adapters/redis/BroadcastRedis.ts"
 import * as ForeignMiners from "../adapters/redis/ForeignMiners.ts"
+import * as GoRollback from "../adapters/redis/GoRollback.ts"
 import * as LeadershipRedis from "../adapters/redis/LeadershipRedis.ts"
 import * as LeasesRedis from "../adapters/redis/LeasesRedis.ts"
 import * as SharedCacheRedis from "../adapters/redis/SharedCacheRedis.ts"
@@ -16,12 +17,16 @@ import * as CachedChainQuery from "../domain/cache/CachedChainQuery.ts"
 import { SupplierStates } from "../domain/cache/SupplierStates.ts"
 import { BulkSha256 } from "../domain/crypto/BulkSha256.ts"
 import { drain } from "../domain/lifecycle/Drain.ts"
+import { ChainReadiness } from "../domain/lifecycle/Readiness.ts"
 import { type FleetMiner, startFleetMiner } from "../domain/mining/FleetMiner.ts"
 import { MinerSettings } from "../domain/mining/MinerSettings.ts"
 import type { Blocks } from "../domain/ports/Blocks.ts"
 import type { ChainQuery } from "../domain/ports/ChainQuery.ts"
 import type { ChainTx } from "../domain/ports/ChainTx.ts"
+import type { SupplierAddress } from "../domain/protocol/Identifiers.ts"
+import { releaseForRollback } from "../domain/supplier/ReleaseForRollback.ts"
 import * as Keys from "./Keys.ts"
+import * as Logging from "./Logging.ts"
 import { factorsOf, fleetTimesOf, minerSettingsOf } from "./MinerSettingsOf.ts"
 import * as RedisPorts from "./RedisPorts.ts"
 import * as Tracing from "./Tracing.ts"
@@ -55,14 +60,33 @@ export const runMinerProcess = <E, R>(
             isBlocking: false
           }))
         ])
-        const reasons = Effect.zipWith(own, yield* RedisPorts.reasons, (mine, redis) => [...mine, ...redis])
+        const reasons = Effect.map(Effect.all([own, yield* RedisPorts.reasons, yield* ChainReadiness]), (found) =>
+          found.flat()
+        )
         yield* startProbes({ host, port, reasons })
       }
       yield* started(miner)
       const end = drain([{ name: "committed, checkpointed, leases released", run: miner.drain }], DRAIN_DEADLINE)
       return yield* Effect.onExit(Effect.never, () => end)
     })
-  ).pipe(Effect.provide(layerProcess(config, chain).pipe(Layer.provideMerge(Tracing.layer()))))
+  ).pipe(Effect.provide(layerOutermost(config, layerProcess(config, chain))))
+
+/**
+ * Gives one supplier back to Go miners, once no miner of ours runs; returns the sessions that Go goes on with. `patience`:
+ * for what is being claimed or proved.
+ */
+export const releaseForGo = <E, R>(
+  config: MinerConfig,
+  chain: Layer.Layer<Blocks | ChainQuery | ChainTx, E, R>,
+  supplier: SupplierAddress,
+  patience: Duration.Duration
+) =>
+  releaseForRollback(supplier, patience).pipe(
+    Effect.provide(layerOutermost(config, GoRollback.layer.pipe(Layer.provideMerge(layerProcess(config, chain)))))
+  )
+
+const layerOutermost = <A, E, R>(config: MinerConfig, programs: Layer.Layer<A, E, R>) =>
+  programs.pipe(Layer.provideMerge(Tracing.layer()), Layer.provideMerge(Logging.layer(config.logging)))
 
 const layerProcess = <E, R>(config: MinerConfig, chain: Layer.Layer<Blocks | ChainQuery | ChainTx, E, R>) => {
   const replica = config.redis.consumerName ?? replicaName("miner")

@@ -17,11 +17,13 @@ import * as CachedChainQuery from "../domain/cache/CachedChainQuery.ts"
 import { warmUp } from "../domain/cache/RefreshCaches.ts"
 import { ServiceFactors } from "../domain/cache/ServiceFactors.ts"
 import { drain } from "../domain/lifecycle/Drain.ts"
+import { ChainReadiness } from "../domain/lifecycle/Readiness.ts"
 import type { Blocks } from "../domain/ports/Blocks.ts"
 import type { ChainQuery } from "../domain/ports/ChainQuery.ts"
 import { RelayPolicyRef } from "../domain/relay/RelayPolicy.ts"
 import { ServeRelay } from "../domain/relay/ServeRelay.ts"
 import * as Keys from "./Keys.ts"
+import * as Logging from "./Logging.ts"
 import * as RedisPorts from "./RedisPorts.ts"
 import * as RelayPrograms from "./RelayPrograms.ts"
 import { backendsOf, policyOf } from "./RelayerSettings.ts"
@@ -49,7 +51,10 @@ export const runRelayer = <E, R>(
       const server = yield* RelayServer
       const relays = yield* ServeRelay
       yield* Effect.forkScoped(relays.keepHouse)
-      const reasons = Effect.zipWith(server.reasons, yield* RedisPorts.reasons, (own, redis) => [...own, ...redis])
+      const reasons = Effect.map(
+        Effect.all([server.reasons, yield* RedisPorts.reasons, yield* ChainReadiness]),
+        (found) => found.flat()
+      )
       for (const { enabled: isOn, address } of [config.metrics, config.healthCheck]) {
         if (isOn) yield* startProbes({ host: address.host ?? HERE, port: address.port, reasons })
       }
@@ -64,7 +69,14 @@ export const runRelayer = <E, R>(
       )
       return yield* Effect.onExit(Effect.never, () => end)
     })
-  ).pipe(Effect.provide(layerProcess(config, chain).pipe(Layer.provideMerge(Tracing.layer()))))
+  ).pipe(
+    Effect.provide(
+      layerProcess(config, chain).pipe(
+        Layer.provideMerge(Tracing.layer()),
+        Layer.provideMerge(Logging.layer(config.logging))
+      )
+    )
+  )
 
 const layerProcess = <E, R>(config: RelayerConfig, chain: Layer.Layer<Blocks | ChainQuery, E, R>) => {
   const policy = policyOf(config, replicaName("relayer"))

@@ -29,9 +29,9 @@ describe("LogLines", () => {
   it.effect("names the cause of a failure in error", () =>
     Effect.gen(function* () {
       const { written, output } = collect()
-      yield* Effect.fail(new Error("boom")).pipe(
+      yield* Effect.die(new Error("boom")).pipe(
         Effect.tapCause((cause) => Effect.logError("it broke", cause)),
-        Effect.ignore,
+        Effect.exit,
         Effect.provide(LogLines.layer({ level: "info", format: "json" }, output))
       )
       assert.include(written.join(), '"message":"it broke"')
