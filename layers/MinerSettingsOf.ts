@@ -1,6 +1,7 @@
 /** What a miner's configuration says to the programs that it is made of. */
-import { Option, Result } from "effect"
+import { Duration, Option, Result } from "effect"
 import type { MinerConfig } from "../adapters/config/MinerConfig.ts"
+import { nanosOf } from "../domain/lifecycle/MonotonicTime.ts"
 import { defaultMinerSettings, type MinerSettings } from "../domain/mining/MinerSettings.ts"
 import { type Decimal, decimalOfDouble } from "../domain/protocol/Decimal.ts"
 import { type FleetTimes, fleetTimes } from "../domain/supplier/FleetTimes.ts"
@@ -23,11 +24,26 @@ export const minerSettingsOf = (config: MinerConfig, replica: string): MinerSett
       fixedGasPerMessage: transaction.gasLimit === 0n ? undefined : transaction.gasLimit,
       gasAdjustment: transaction.gasAdjustment,
       gasPrice: transaction.gasPrice,
-      blockTime: config.blockTime
+      blockTime: config.blockTime,
+      timeouts: {
+        shortest: nanosOf(transaction.timeoutMin),
+        longest: nanosOf(transaction.timeoutMax),
+        unknown: nanosOf(transaction.timeoutDefault),
+        margin: nanosOf(transaction.timeoutClockSkew)
+      },
+      concurrentSessions: config.sessionLifecycle.maxConcurrentTransitions,
+      maxReplacements: transaction.maxRebroadcasts,
+      replacementMarginBlocks: BigInt(transaction.rebroadcastSafetyBlocks),
+      claimReads: { concurrent: transaction.inclusionMaxConcurrent, limit: transaction.inclusionTimeout },
+      retentionBlocks: retentionOf(config)
     },
     fleet: { ...fleet, replica, renewEvery, orphansEvery, leaseMargin }
   }
 }
+
+/** Blocks for which an ended session is kept: the life of session records, at least one block. */
+const retentionOf = ({ sessionTtl, cacheTtl, blockTime }: MinerConfig): bigint =>
+  BigInt(Math.max(1, Math.ceil(Duration.toMillis(sessionTtl ?? cacheTtl) / Duration.toMillis(blockTime))))
 
 /** Factors that the leader publishes; those of 0 and below mean none. */
 export const factorsOf = ({ serviceFactors, defaultServiceFactor, cacheTtl }: MinerConfig) => ({

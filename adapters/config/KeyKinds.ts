@@ -1,5 +1,5 @@
 /** The recurring kinds of keys with their texts for the reference. Zero means the default wherever `zeroIsDefault` says so. */
-import type { Duration } from "effect"
+import { type Duration, Option } from "effect"
 import { belowOne, type Reader, withDefault, zero } from "./ConfigReader.ts"
 import { GoDuration } from "./GoDuration.ts"
 import {
@@ -49,6 +49,18 @@ export const flagNotBuilt = (fallback: false, meaning: string, sentence: string)
     meaning,
     notBuilt: { when: (on) => on, sentence }
   })
+
+/** A key without effect here: another value than its default is warned about, and the process starts. */
+export const withoutEffect = <A extends number | boolean>(reader: Reader<A>, sentence: string): Reader<A> => ({
+  rows: reader.rows,
+  read: (node, place, findings) => {
+    const value = reader.read(node, place, findings)
+    const standIn = reader.read(undefined, place, findings)
+    const isOther = Option.isSome(value) && Option.isSome(standIn) && value.value !== standIn.value
+    if (node !== undefined && isOther) findings.warning(place, node, `has no effect here, ${sentence}`)
+    return value
+  }
+})
 
 /** A whole number without unit. */
 export const count = (bounds: Bounds, meaning: string): Reader<number> =>

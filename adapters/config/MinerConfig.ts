@@ -8,7 +8,7 @@ import type { Findings } from "./Findings.ts"
 import { GoDuration } from "./GoDuration.ts"
 import { decimalNumber } from "./GoScalar.ts"
 import { hasKeySource, keys } from "./KeysConfig.ts"
-import { count, decimal, duration, flag, seconds, zeroDuration } from "./KeyKinds.ts"
+import { count, decimal, duration, flag, seconds, withoutEffect, zeroDuration } from "./KeyKinds.ts"
 import { listener, profilerOff } from "./ListenersConfig.ts"
 import { logging } from "./LoggingConfig.ts"
 import { balanceMonitor, blockHealthMonitor, settlementMonitor } from "./MonitorsConfig.ts"
@@ -21,27 +21,32 @@ import type { YamlMapping } from "./YamlSource.ts"
 const sessionLifecycle = section({
   maxConcurrentTransitions: key(
     "max_concurrent_transitions",
-    count({ fallback: "10", unset: "below one" }, "Sessions of one supplier that change state at one time.")
+    count(
+      { fallback: "10", unset: "below one" },
+      "Sessions of one supplier that are claimed, confirmed and settled at one time."
+    )
   )
 })
+
+const NO_POOLS = "work is not spread over pools of workers"
 
 const workerPools = section({
   masterPoolSize: key(
     "master_pool_size",
-    count({ fallback: "0", least: 0 }, "Concurrent work in total; 0: computed from the other keys.")
+    withoutEffect(count({ fallback: "0", least: 0 }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
   ),
   cpuMultiplier: key(
     "cpu_multiplier",
-    count({ fallback: "4", unset: "below one" }, "Share of each CPU in the computed total.")
+    withoutEffect(count({ fallback: "4", unset: "below one" }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
   ),
   workersPerSupplier: key(
     "workers_per_supplier",
-    count({ fallback: "6", unset: "below one" }, "Share of each supplier in the computed total.")
+    withoutEffect(count({ fallback: "6", unset: "below one" }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
   ),
   queryWorkers: key("query_workers", count({ fallback: "20", unset: "below one" }, "Concurrent chain queries.")),
   settlementWorkers: key(
     "settlement_workers",
-    count({ fallback: "2", unset: "below one" }, "Concurrent settlement reads.")
+    withoutEffect(count({ fallback: "2", unset: "below one" }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
   )
 })
 
@@ -130,7 +135,7 @@ const fields = {
       codec: GoDuration,
       unset: zeroDuration,
       type: "duration (`2h`, `1h30m`, `500ms`)",
-      meaning: "Life of session records; left out or 0: `cache_ttl`."
+      meaning: "Life of the records of a session after its end; left out or 0: `cache_ttl`."
     })
   ),
   cacheTtl: key(

@@ -35,7 +35,7 @@ export type BlockHealthMonitorConfig = ValueOf<typeof blockHealthMonitor>
 
 /** `settlement_monitor` of the miner. */
 export const settlementMonitor = section({
-  enabled: key("enabled", flag(false, "Follow claims to their settlement in block results."))
+  enabled: key("enabled", flag(false, "Without further effect: claims are always followed to their settlement."))
 })
 /** Value of `settlement_monitor`. */
 export type SettlementMonitorConfig = ValueOf<typeof settlementMonitor>

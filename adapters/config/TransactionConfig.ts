@@ -2,7 +2,7 @@
 import { Duration, Result, Schema } from "effect"
 import { type GasPrice, parseGasPrice } from "../../domain/tx/TxFee.ts"
 import { joinPlace, key, section, type ValueOf, withDefault } from "./ConfigReader.ts"
-import { amount, count, decimal, flag, millis, seconds } from "./KeyKinds.ts"
+import { amount, count, decimal, flag, millis, seconds, withoutEffect } from "./KeyKinds.ts"
 import { textCodec, type TextCodec } from "./TextCodec.ts"
 
 /** `0.000001upokt`; an empty text is Go's older default, ten times as much. */
@@ -19,7 +19,7 @@ const GasPriceText: TextCodec<GasPrice> = textCodec(
 /** `transaction` of the miner. Gas in units, prices in uPOKT for each unit. */
 export const transaction = section(
   {
-    gasLimit: key("gas_limit", amount("0", "Gas of each transaction; 0: simulated.")),
+    gasLimit: key("gas_limit", amount("0", "Gas of one claim or proof, a transaction has their sum; 0: simulated.")),
     gasPrice: key(
       "gas_price",
       withDefault("0.000001upokt", {
@@ -36,27 +36,33 @@ export const transaction = section(
     disableProofBatching: key("disable_proof_batching", flag(false, "One transaction for each proof.")),
     disablePreProofClaimVerification: key(
       "disable_pre_proof_claim_verification",
-      flag(false, "Prove without reading the claim from the chain first.")
+      withoutEffect(
+        flag(false, "Without effect here: the claims on chain are always read before a proof is sent."),
+        "the claims on chain are always read before a proof is sent"
+      )
     ),
     disableInclusionReconciler: key(
       "disable_inclusion_reconciler",
-      flag(false, "Do not look for claims and proofs on chain.")
+      withoutEffect(
+        flag(false, "Without effect here: claims and proofs are always looked for on chain."),
+        "claims and proofs are always looked for on chain"
+      )
     ),
     inclusionMaxConcurrent: key(
       "inclusion_reconciler_max_concurrent",
-      count({ fallback: "64", unset: "below one" }, "Looks at one time.")
+      count({ fallback: "64", unset: "below one" }, "Suppliers whose claims are read from the chain at one time.")
     ),
     inclusionTimeout: key(
       "inclusion_reconciler_per_group_timeout_ms",
-      millis({ fallback: "10000", unset: "below one" }, "Longest look for one supplier and session end.")
+      millis({ fallback: "10000", unset: "below one" }, "Longest wait for the claims of one supplier.")
     ),
     maxRebroadcasts: key(
       "max_rebroadcasts",
-      count({ fallback: "1", least: 0 }, "Resends of a missing transaction; 0: none.")
+      count({ fallback: "2", least: 0 }, "Second transactions for a message whose first may be lost; 0: none.")
     ),
     rebroadcastSafetyBlocks: key(
       "rebroadcast_safety_blocks",
-      count({ fallback: "1", least: 0 }, "No resend with this many blocks left, or fewer.")
+      count({ fallback: "0", least: 0 }, "No second transaction with this many blocks of the window left, or fewer.")
     ),
     timeoutMin: key("tx_timeout_min_seconds", seconds({ fallback: "120", unset: "below one" }, "Shortest time-out.")),
     timeoutMax: key(

@@ -4,6 +4,7 @@
 import { Context, Duration } from "effect"
 import { fleetTimes, LEASE_TTL, ORPHANS_EVERY, RENEW_EVERY } from "../supplier/FleetTimes.ts"
 import type { GasPrice } from "../tx/TxFee.ts"
+import { defaultTimeoutBounds, type TimeoutBounds } from "../tx/TxTimeout.ts"
 
 /** How relays are folded into tries. */
 export interface IngestSettings {
@@ -52,6 +53,16 @@ export interface SubmissionSettings {
   readonly gasPrice: GasPrice
   /** Expected time between blocks: time-outs of transactions follow from it, nothing else. */
   readonly blockTime: Duration.Duration
+  /** How time-outs of transactions follow from the time left in a window. */
+  readonly timeouts: TimeoutBounds
+  /** Sessions of one supplier that are planned, confirmed and settled at the same time. */
+  readonly concurrentSessions: number
+  /** Second transactions for one message whose first may be lost (`Replacement`); 0: none. */
+  readonly maxReplacements: number
+  /** None of them with so many blocks left, or fewer, in which its messages are accepted. */
+  readonly replacementMarginBlocks: bigint
+  /** Suppliers of this process whose claims are read from the chain at the same time, and the longest wait for them. */
+  readonly claimReads: { readonly concurrent: number; readonly limit: Duration.Duration }
   /** Longest wait within one block for relays under way before a session that is due is sealed. */
   readonly sealPatience: Duration.Duration
   /** Sealing waits this long after the store was away: relayers may announce their spools later than we reconnect. */
@@ -119,6 +130,11 @@ export const defaultMinerSettings: MinerSettings = {
     proofGas: 300_000n,
     gasPrice: { scaled: 1_000_000_000_000n, denom: "upokt" },
     blockTime: Duration.seconds(30),
+    timeouts: defaultTimeoutBounds,
+    concurrentSessions: 8,
+    maxReplacements: 2,
+    replacementMarginBlocks: 0n,
+    claimReads: { concurrent: 64, limit: Duration.seconds(10) },
     sealPatience: Duration.seconds(5),
     sealAfterReconnect: Duration.seconds(5),
     recheckEvery: Duration.millis(250),

@@ -3,8 +3,9 @@
  * root, a proof when the claim's status says validated. Proofs themselves are gone from the chain within their block.
  */
 import { Effect } from "effect"
+import { MinerSettings } from "../mining/MinerSettings.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
-import type { Block } from "../ports/Blocks.ts"
+import { type Block, ChainUnavailable } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 import type { SessionCommand } from "../session/SessionDecider.ts"
@@ -16,22 +17,31 @@ import { rootSum } from "./ClaimRoot.ts"
 import type { SessionGroup } from "./SessionGroup.ts"
 import { sessionPrices } from "./SessionTerms.ts"
 import { isolated } from "./Submission.ts"
-import { clearObstacle, noteObstacle } from "./SubmissionMemory.ts"
+import { clearObstacle, noteObstacle, SubmissionMemory } from "./SubmissionMemory.ts"
 
 /** Claims of the supplier by session id. */
 export type ClaimsOnChain = ReadonlyMap<string, Claim>
 
-/** Reads all claims of the supplier that are on chain now. */
+/** Reads all claims of the supplier that are on chain now; a bounded number of suppliers at a time, within a bound. */
 export const readClaims = Effect.gen(function* () {
   const { lease } = yield* SessionLedger
-  const claims = yield* ChainQuery.use((chain) => chain.claims(lease.supplier))
+  const { claimReads } = (yield* MinerSettings).submission
+  const { chain } = yield* SubmissionMemory
+  const claims = yield* ChainQuery.use((query) => query.claims(lease.supplier)).pipe(
+    Effect.timeoutOrElse({
+      duration: claimReads.limit,
+      orElse: () => Effect.fail(new ChainUnavailable({ operation: "claims", cause: "no answer in time" }))
+    }),
+    chain.claimReads.withPermits(1)
+  )
   const bySession: ClaimsOnChain = new Map(claims.map((claim) => [claim.sessionHeader?.sessionId ?? "", claim]))
   return bySession
 })
 
 /** Records what the claims say about the sessions of a group. */
-export const confirmGroup = (group: SessionGroup, claims: ClaimsOnChain, block: Block) =>
-  Effect.forEach(
+export const confirmGroup = Effect.fnUntraced(function* (group: SessionGroup, claims: ClaimsOnChain, block: Block) {
+  const { submission } = yield* MinerSettings
+  yield* Effect.forEach(
     group.sessions.filter(({ state }) => state.status === "sealed" || awaitsSettlement(state)),
     ({ session, state }) => {
       const claim = claims.get(session)
@@ -42,11 +52,9 @@ export const confirmGroup = (group: SessionGroup, claims: ClaimsOnChain, block: 
             confirmProof(session, state.status, claim, block.height)
           ).pipe(isolated("confirm", { session, height: block.height }))
     },
-    { discard: true, concurrency: CONCURRENCY }
+    { discard: true, concurrency: submission.concurrentSessions }
   )
-
-/** Sessions looked at at the same time. */
-const CONCURRENCY = 8
+})
 
 const confirmClaim = Effect.fnUntraced(function* (
   session: SessionId,

@@ -5,6 +5,7 @@
  */
 import { Effect, Option } from "effect"
 import * as Metrics from "../mining/MinerMetrics.ts"
+import { MinerSettings } from "../mining/MinerSettings.ts"
 import { type Block, Blocks } from "../ports/Blocks.ts"
 import { ChainTx, type IncludedTx, type TxRefused } from "../ports/ChainTx.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
@@ -191,8 +192,10 @@ const standingAfter = Effect.fnUntraced(function* (
 ) {
   const { timeoutUnixNano } = intent
   const blockTime = yield* expectedBlockTime
+  const marginBlocks = (yield* MinerSettings).submission.replacementMarginBlocks
   const isLast =
-    !isSuperseded && isLastChance({ timeoutUnixNano, closes: window.closes, recordedAt, answer, block, blockTime })
+    !isSuperseded &&
+    isLastChance({ timeoutUnixNano, closes: window.closes, recordedAt, answer, block, blockTime, marginBlocks })
   const standing: Standing = isLast ? "last_chance" : "covers"
   return standing
 })

@@ -36,6 +36,8 @@ export interface OpenTx {
   readonly block: Pick<Block, "height" | "timeUnixNano">
   /** Expected nanoseconds between blocks. */
   readonly blockTime: bigint
+  /** Blocks at the end of the window for which nothing is replaced any more (`MinerSettings`). */
+  readonly marginBlocks: bigint
 }
 
 /**
@@ -43,8 +45,10 @@ export interface OpenTx {
  * by without it as can still have it. One that will not have it is not waited for that long. While the same bytes can be
  * taken, and where the time-out passes in time for a later one, nothing is replaced.
  */
-export const isLastChance = ({ timeoutUnixNano, closes, recordedAt, answer, block, blockTime }: OpenTx): boolean => {
+export const isLastChance = (open: OpenTx): boolean => {
+  const { timeoutUnixNano, closes, recordedAt, answer, block, blockTime, marginBlocks } = open
   const left = closes - block.height
+  if (left <= marginBlocks) return false
   if (left < 1n || left > LAST_BLOCKS) return false
   if (isPastTimeout(timeoutUnixNano, block.timeUnixNano + (left - 1n) * blockTime)) return false
   switch (answer) {
@@ -62,7 +66,10 @@ export const isLastChance = ({ timeoutUnixNano, closes, recordedAt, answer, bloc
 /** Nanoseconds between blocks, as set. */
 export const expectedBlockTime = Effect.map(MinerSettings, ({ submission }) => nanosOf(submission.blockTime))
 
-/** Leaves out messages that would replace a transaction and are not worth the risk of a second fee. */
+/**
+ * Leaves out messages that would replace a transaction and are not worth the risk of a second fee, or were replaced as
+ * often as is allowed. What it gives back counts as replaced.
+ */
 export const worthSending = Effect.fnUntraced(function* (
   kind: SubmissionKind,
   replaced: ReadonlySet<SessionId>,
@@ -70,15 +77,20 @@ export const worthSending = Effect.fnUntraced(function* (
 ) {
   if (replaced.size === 0) return messages
   const { submission } = yield* MinerSettings
-  const { gas } = yield* SubmissionMemory
+  const { gas, replacements } = yield* SubmissionMemory
+  const made = replacements[kind]
   const limit = submission.fixedGasPerMessage ?? gasLimit(gas[kind], submission.gasAdjustment)
   const gasFee = feeAmount(limit, submission.gasPrice)
   const params = kind === "proof" ? yield* readFresh(ChainQuery.use((chain) => chain.proofParams)) : undefined
-  return messages.filter(
-    ({ session, worth }) =>
-      !replaced.has(session) ||
-      outweighs(worth + (params?.proofMissingPenalty ?? 0n), gasFee + (params?.proofSubmissionFee ?? 0n))
-  )
+  return messages.filter(({ session, worth }) => {
+    if (!replaced.has(session)) return true
+    const count = made.get(session) ?? 0
+    const fee = gasFee + (params?.proofSubmissionFee ?? 0n)
+    if (count >= submission.maxReplacements || !outweighs(worth + (params?.proofMissingPenalty ?? 0n), fee))
+      return false
+    made.set(session, count + 1)
+    return true
+  })
 })
 
 /** Is `stake` (uPOKT, lost without the message) worth a `fee` (uPOKT) that may be paid for nothing? */

@@ -213,7 +213,8 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
     memory.timeouts,
     lease.supplier,
     block.timeUnixNano,
-    remainingWindow(submission.window.closes, block.height, blockTime)
+    remainingWindow(submission.window.closes, block.height, blockTime),
+    settings.timeouts
   )
   memory.timeouts = timeouts
   const draft: TxDraft = {

@@ -35,12 +35,9 @@ export const settleGroup = Effect.fnUntraced(function* (group: SessionGroup, blo
       settleSession(copy, settlement, events, isPatienceOver).pipe(
         isolated("settle", { session: copy.session, height: block.height })
       ),
-    { discard: true, concurrency: CONCURRENCY }
+    { discard: true, concurrency: submission.concurrentSessions }
   )
 })
-
-/** Sessions settled at the same time. */
-const CONCURRENCY = 8
 
 const settleSession = Effect.fnUntraced(function* (
   copy: SessionCopy,

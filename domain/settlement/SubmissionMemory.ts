@@ -5,6 +5,7 @@
 import { Context, Effect } from "effect"
 import type { MessageRejection } from "../ports/ChainTx.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
+import type { SharedNotes } from "./SharedNotes.ts"
 import { noTimeouts, type UsedTimeouts } from "../tx/TxTimeout.ts"
 
 /** Why the last attempt for a session did not succeed: the reason with which it ends when its window closes. */
@@ -42,8 +43,9 @@ export interface Sent {
   readonly answer: NodeAnswer
 }
 
-/** What is remembered between looks. Lost with the process, which costs a simulation or a repetition, never a claim. */
+/** What is remembered between looks. `chain` is shared with the other suppliers of the process. Lost with the process, which costs a simulation or a repetition, never a claim. */
 export interface SubmissionRecords {
+  readonly chain: SharedNotes
   timeouts: UsedTimeouts
   /** Gas of one message as last simulated. */
   gas: { claim: bigint; proof: bigint }
@@ -60,6 +62,8 @@ export interface SubmissionRecords {
   /** Sessions whose message was refused: they go alone, and only after a simulation. */
   readonly alone: Set<SessionId>
   readonly marks: Map<SessionId, SealMark>
+  /** Second transactions built for a session whose first one may be lost. */
+  readonly replacements: { readonly claim: Map<SessionId, number>; readonly proof: Map<SessionId, number> }
   /** When a node last answered a transaction, by hash, and what: it is sent once at each height. */
   readonly sentAt: Map<string, Sent>
   /** Steps of the present look that failed. */
@@ -74,7 +78,8 @@ export class SubmissionMemory extends Context.Service<SubmissionMemory, Submissi
 ) {}
 
 /** Remembers nothing yet. `now` in monotonic nanoseconds counts as the store's return. */
-export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): SubmissionRecords => ({
+export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint, chain: SharedNotes): SubmissionRecords => ({
+  chain,
   timeouts: noTimeouts,
   gas,
   simulatedMessages: { claim: 0, proof: 0 },
@@ -83,6 +88,7 @@ export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint): Submiss
   obstacles: new Map(),
   alone: new Set(),
   marks: new Map(),
+  replacements: { claim: new Map(), proof: new Map() },
   sentAt: new Map(),
   failedSteps: 0,
   storeAwayAt: now
@@ -121,7 +127,8 @@ export const clearObstacle = (session: SessionId) =>
 /** Forgets what was noted about sessions that are not live any more. */
 export const forgetOthers = (live: ReadonlySet<SessionId>) =>
   Effect.map(SubmissionMemory, (memory) => {
-    for (const notes of [memory.obstacles, memory.marks]) {
+    const { claim, proof } = memory.replacements
+    for (const notes of [memory.obstacles, memory.marks, claim, proof]) {
       for (const session of notes.keys()) if (!live.has(session)) notes.delete(session)
     }
     for (const session of memory.alone) if (!live.has(session)) memory.alone.delete(session)

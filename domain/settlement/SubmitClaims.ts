@@ -51,15 +51,12 @@ export const submitClaims = Effect.fnUntraced(function* (
   const messages = yield* Effect.forEach(
     due.filter(({ session }) => !covered.has(session)),
     (copy) => claimMessage(copy, block.height),
-    { concurrency: CONCURRENCY }
+    { concurrency: settings.submission.concurrentSessions }
   )
   const worthwhile = yield* worthSending("claim", replaced, messages.flat())
   const batches = planBatches(worthwhile, memory.alone, batchBounds("claim", settings))
   yield* sendAll(submission, batches, group.sessions, block)
 })
-
-/** Sessions planned at the same time. */
-const CONCURRENCY = 8
 
 /** The session's message; none when it is skipped, or cannot be judged now. */
 const claimMessage = (copy: SessionCopy, height: bigint) =>

@@ -12,6 +12,7 @@ import type { SharedCacheUnavailable } from "../ports/SharedCache.ts"
 import { type StoreUnavailable, SupplierStore } from "../ports/SupplierStore.ts"
 import type { SessionId, SupplierAddress } from "../protocol/Identifiers.ts"
 import { replay } from "../session/SessionState.ts"
+import { freshSharedNotes } from "../settlement/SharedNotes.ts"
 import { startSupplierPipeline, type SupplierPorts } from "./SupplierPipeline.ts"
 
 /** Between looks whether everything is finished. */
@@ -85,10 +86,11 @@ const release = Effect.fnUntraced(function* (lease: Lease, patience: Duration.Du
 /** Mines until nothing is being claimed or proved, and stops there with everything checkpointed. */
 const finish = Effect.fnUntraced(function* (lease: Lease) {
   const rollback = yield* GoRollback
+  const shared = freshSharedNotes((yield* MinerSettings).submission)
   for (;;) {
     yield* Effect.scoped(
       Effect.gen(function* () {
-        const pipeline = yield* startSupplierPipeline(lease)
+        const pipeline = yield* startSupplierPipeline(lease, shared)
         const isFinished = Effect.map(unfinished(lease.supplier), (left) => left.length === 0)
         const settled = Effect.repeat(Effect.andThen(Effect.sleep(LOOK_EVERY), isFinished), { until: Boolean })
         yield* Effect.raceFirst(settled, Effect.andThen(pipeline.ended, Effect.never))

@@ -10,6 +10,7 @@ import { Broadcast } from "../ports/Broadcast.ts"
 import { type Lease, Leases } from "../ports/Leases.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
 import type { SupplierAddress } from "../protocol/Identifiers.ts"
+import { freshSharedNotes } from "../settlement/SharedNotes.ts"
 import { planFleet } from "./FairShare.ts"
 import { everySupplier, type FleetPolicy, type LeaveReason, RELEASED } from "./FleetPolicy.ts"
 import { startSupplierPipeline, type SupplierPipeline, type SupplierPorts } from "./SupplierPipeline.ts"
@@ -52,7 +53,8 @@ export const startSupplierFleet: (
 ) => Effect.Effect<SupplierFleet, never, SupplierPorts | Leases | Scope.Scope> = Effect.fnUntraced(function* (
   policy = everySupplier
 ) {
-  const { fleet: settings } = yield* MinerSettings
+  const { fleet: settings, submission } = yield* MinerSettings
+  const shared = freshSharedNotes(submission)
   const leases = yield* Leases
   const keys = yield* SupplierKeys
   const broadcast = yield* Broadcast
@@ -120,7 +122,7 @@ export const startSupplierFleet: (
   /** Runs a supplier until its lease is lost; what else ends it gives the lease up, so that it starts afresh. */
   const run = (one: Owned) =>
     Effect.gen(function* () {
-      const pipeline = yield* startSupplierPipeline(one.lease)
+      const pipeline = yield* startSupplierPipeline(one.lease, shared)
       yield* Deferred.succeed(one.pipeline, pipeline)
       yield* pipeline.ended
       // It was drained: whoever asked for that goes on.

@@ -13,6 +13,7 @@ import type { ChainTx } from "../ports/ChainTx.ts"
 import type { Lease, LeaseLost } from "../ports/Leases.ts"
 import type { SupplierKeys } from "../ports/SupplierKeys.ts"
 import { type StoreUnavailable, SupplierStore } from "../ports/SupplierStore.ts"
+import type { SharedNotes } from "../settlement/SharedNotes.ts"
 import { isolated } from "../settlement/Submission.ts"
 import { freshMemory, SubmissionMemory } from "../settlement/SubmissionMemory.ts"
 import { advanceLoop } from "./AdvanceLoop.ts"
@@ -33,15 +34,20 @@ export interface SupplierPipeline {
   readonly drain: Effect.Effect<void>
 }
 
-/** Loads the supplier's sessions and starts both loops in the present scope; closing it stops them where they are. */
+/**
+ * Loads the supplier's sessions and starts both loops in the present scope; closing it stops them where they are. `shared`
+ * is what the suppliers of the process have in common.
+ */
 export const startSupplierPipeline: (
-  lease: Lease
+  lease: Lease,
+  shared: SharedNotes
 ) => Effect.Effect<SupplierPipeline, StoreUnavailable, SupplierPorts | Scope.Scope> = Effect.fnUntraced(
-  function* (lease) {
+  function* (lease, shared) {
     const { ingest, submission } = yield* MinerSettings
     const memory = freshMemory(
       { claim: submission.claimGas, proof: submission.proofGas },
-      yield* Clock.monotonicTimeNanos
+      yield* Clock.monotonicTimeNanos,
+      shared
     )
     const store = watchedStore(yield* SupplierStore, memory)
     const tries = yield* makeSessionTries(lease.supplier, ingest.openTries).pipe(

@@ -5,14 +5,25 @@
 
 const SECOND = 1_000_000_000n
 
-/** Shortest span, and the span without a known window. */
-export const SHORTEST = 120n * SECOND
+/** How a time-out follows from the time left in a window; spans in nanoseconds. */
+export interface TimeoutBounds {
+  /** Shortest span with a known window. */
+  readonly shortest: bigint
+  /** Longest span. The chain allows 600 s from block time; less leaves room for steps of 1 ns and for a newer anchor. */
+  readonly longest: bigint
+  /** Span where no window is known, or it is over. */
+  readonly unknown: bigint
+  /** Distance kept from the end of the window. */
+  readonly margin: bigint
+}
 
-/** Longest span. The chain allows 600 s from block time; 10 s are left for steps of 1 ns and for a newer anchor. */
-export const LONGEST = 590n * SECOND
-
-/** Distance kept from the end of the window. */
-export const MARGIN = 60n * SECOND
+/** Those of a configuration that says nothing: 120 s to 590 s, 120 s without a window, 60 s before its end. */
+export const defaultTimeoutBounds: TimeoutBounds = {
+  shortest: 120n * SECOND,
+  longest: 590n * SECOND,
+  unknown: 120n * SECOND,
+  margin: 60n * SECOND
+}
 
 /** Chain limit on the distance of a time-out from block time. Source: cosmos-sdk `x/auth/ante/sigverify.go`. */
 export const CHAIN_LIMIT = 600n * SECOND
@@ -21,12 +32,12 @@ export const CHAIN_LIMIT = 600n * SECOND
 export const remainingWindow = (close: bigint, height: bigint, blockTime: bigint): bigint =>
   (close - height) * blockTime
 
-/** Span from the anchor: 120 s if `window` is unknown or not positive, else `window` − 60 s within 120 s and 590 s. */
-export const timeoutSpan = (window: bigint | undefined): bigint => {
-  if (window === undefined || window <= 0n) return SHORTEST
-  const span = window - MARGIN
-  if (span < SHORTEST) return SHORTEST
-  return span > LONGEST ? LONGEST : span
+/** Span from the anchor: `unknown` if `window` is not known or not positive, else `window` − `margin` within the bounds. */
+export const timeoutSpan = (window: bigint | undefined, bounds: TimeoutBounds = defaultTimeoutBounds): bigint => {
+  if (window === undefined || window <= 0n) return bounds.unknown
+  const span = window - bounds.margin
+  if (span < bounds.shortest) return bounds.shortest
+  return span > bounds.longest ? bounds.longest : span
 }
 
 /** Time-outs in use by signer address. A value leaves once block time has passed it. */
@@ -44,10 +55,11 @@ export const reserveTimeout = (
   used: UsedTimeouts,
   signer: string,
   anchor: bigint,
-  window: bigint | undefined
+  window: bigint | undefined,
+  bounds: TimeoutBounds = defaultTimeoutBounds
 ): readonly [timeout: bigint, used: UsedTimeouts] => {
   const taken = new Set([...(used.get(signer) ?? [])].filter((timeout) => timeout >= anchor))
-  let timeout = anchor + timeoutSpan(window)
+  let timeout = anchor + timeoutSpan(window, bounds)
   while (taken.has(timeout)) timeout += 1n
   return [timeout, new Map(used).set(signer, taken.add(timeout))]
 }

@@ -298,6 +298,8 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     obstacles: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     alone: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     marks: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
+    claim: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
+    proof: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     sentAt: { bound: "open transactions; removed with their intent", metric: HELD }
   },
   "domain/smst/ClosestProof.ts": { flippedBits: local("256 bits of a path") },

@@ -12,7 +12,10 @@ const only = (text: string, expected: RegExp) => {
 describe("MinerConfig", () => {
   it("reads a file with every key", () => {
     const { config, warnings } = accepted(minerConfig, fixture("miner.yaml"))
-    assert.deepStrictEqual(warnings, [])
+    assert.deepStrictEqual(
+      warnings.map(({ place }) => place),
+      ["worker_pools.cpu_multiplier", "worker_pools.workers_per_supplier", "worker_pools.settlement_workers"]
+    )
     assert.isTrue(config.redis.address._tag === "Sentinel" && config.redis.address.master === "pocket")
     assert.strictEqual(config.redis.consumerName, "miner-a")
     assert.strictEqual(Duration.toMillis(config.redis.claimIdle), 45_000)
@@ -61,6 +64,23 @@ describe("MinerConfig", () => {
       "keys: no supplier keys are named; write keys.keys_file or keys.keys_dir"
     ])
     only(aMiner().replace("k.yaml", '""'), /^line 2, keys: no supplier keys are named/)
+  })
+
+  it("warns about keys without effect here that are not left at their default", () => {
+    assert.deepStrictEqual(
+      warnings(minerConfig, aMiner("worker_pools: { master_pool_size: 0, cpu_multiplier: 8, query_workers: 30 }")),
+      ["line 3, worker_pools.cpu_multiplier: has no effect here, work is not spread over pools of workers"]
+    )
+    assert.deepStrictEqual(
+      warnings(
+        minerConfig,
+        aMiner("transaction: { disable_pre_proof_claim_verification: true, disable_inclusion_reconciler: false }")
+      ),
+      [
+        "line 3, transaction.disable_pre_proof_claim_verification: has no effect here, the claims on chain are always " +
+          "read before a proof is sent"
+      ]
+    )
   })
 
   it("needs renewals before the end of what they renew", () => {

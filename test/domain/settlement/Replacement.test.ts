@@ -1,6 +1,12 @@
 /** When a transaction that may still land gets a successor. Expected values follow from the windows, by hand. */
 import { assert, describe, it } from "@effect/vitest"
-import { isLastChance, type OpenTx, outweighs } from "../../../domain/settlement/Replacement.ts"
+import { Effect, Layer } from "effect"
+import { defaultMinerSettings, MinerSettings } from "../../../domain/mining/MinerSettings.ts"
+import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
+import { SessionId } from "../../../domain/protocol/Identifiers.ts"
+import { isLastChance, type OpenTx, outweighs, worthSending } from "../../../domain/settlement/Replacement.ts"
+import { freshSharedNotes } from "../../../domain/settlement/SharedNotes.ts"
+import { freshMemory, SubmissionMemory } from "../../../domain/settlement/SubmissionMemory.ts"
 
 const SECOND = 1_000_000_000n
 
@@ -12,6 +18,7 @@ const open = (height: bigint, answer: OpenTx["answer"], change: Partial<OpenTx> 
   answer,
   block: { height, timeUnixNano: (height - 20n) * 30n * SECOND },
   blockTime: 30n * SECOND,
+  marginBlocks: 0n,
   ...change
 })
 
@@ -38,6 +45,18 @@ describe("the last chance for messages", () => {
     }
   })
 
+  it("does not come within the blocks that are kept free", () => {
+    for (const [marginBlocks, chances] of [
+      [1n, [false, false, true, false, false]],
+      [2n, [false, false, false, false, false]]
+    ] as const) {
+      assert.deepStrictEqual(
+        heights.map((height) => isLastChance(open(height, "refused", { marginBlocks }))),
+        [...chances]
+      )
+    }
+  })
+
   it("does not come while the same bytes are taken, or may be soon", () => {
     for (const answer of ["taken", "not_ready"] as const) {
       assert.isFalse(heights.some((height) => isLastChance(open(height, answer))))
@@ -58,4 +77,40 @@ describe("a second fee", () => {
       [false, true]
     )
   })
+})
+
+describe("messages that would replace a transaction", () => {
+  const [replaced, first] = [SessionId.make("replaced"), SessionId.make("first")]
+  const { submission } = defaultMinerSettings
+  const messageOf = (session: SessionId) => ({
+    session,
+    root: new Uint8Array(48),
+    message: { typeUrl: "/pocket.proof.MsgCreateClaim", value: new Uint8Array(1) },
+    worth: 1_000_000n,
+    wasSent: true
+  })
+  const left = worthSending("claim", new Set([replaced]), [messageOf(replaced), messageOf(first)]).pipe(
+    Effect.map((messages) => messages.map(({ session }) => session))
+  )
+
+  for (const [maxReplacements, rounds] of [
+    [0, [[first], [first]]],
+    [1, [[replaced, first], [first]]]
+  ] as const) {
+    it.effect(`are built ${maxReplacements} times, those without a transaction always`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(
+          [yield* left, yield* left],
+          rounds.map((sessions) => [...sessions])
+        )
+      }).pipe(
+        Effect.provide(Layer.mock(ChainQuery, {})),
+        Effect.provideService(MinerSettings, {
+          ...defaultMinerSettings,
+          submission: { ...submission, maxReplacements }
+        }),
+        Effect.provideService(SubmissionMemory, freshMemory({ claim: 1n, proof: 1n }, 0n, freshSharedNotes(submission)))
+      )
+    )
+  }
 })

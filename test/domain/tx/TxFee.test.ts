@@ -93,6 +93,19 @@ describe("time-out", () => {
     assert.strictEqual(remainingWindow(40n, 41n, second), -second)
   })
 
+  it("follows the bounds of the configuration", () => {
+    const bounds = { shortest: 30n * second, longest: 300n * second, unknown: 45n * second, margin: 20n * second }
+    const spans = [
+      [40n, 30n],
+      [51n, 31n],
+      [320n, 300n],
+      [900n, 300n],
+      [0n, 45n]
+    ] as const
+    for (const [window, span] of spans) assert.strictEqual(timeoutSpan(window * second, bounds), span * second)
+    assert.strictEqual(reserveTimeout(noTimeouts, "a", 0n, undefined, bounds)[0], 45n * second)
+  })
+
   it("is never the same twice for one signer, and independent for two", () => {
     const anchor = 1_700_000_000n * second
     const [first, one] = reserveTimeout(noTimeouts, "a", anchor, undefined)

@@ -1,0 +1,14 @@
+/** What all suppliers of one process learn together about their chain, and the reads that they share. Not stored. */
+import { Semaphore } from "effect"
+import type { SubmissionSettings } from "../mining/MinerSettings.ts"
+
+/** Begins as `freshSharedNotes`, one for each process. */
+export interface SharedNotes {
+  /** Bounds the suppliers whose claims are read at the same time. */
+  readonly claimReads: Semaphore.Semaphore
+}
+
+/** Knows nothing about the chain yet. */
+export const freshSharedNotes = ({ claimReads }: Pick<SubmissionSettings, "claimReads">): SharedNotes => ({
+  claimReads: Semaphore.makeUnsafe(claimReads.concurrent)
+})
