@@ -24,6 +24,7 @@ describe("claims on chain", () => {
             now--
           })
       )
+      const { ingest, fleet } = defaultMinerSettings
       const submission = {
         ...defaultMinerSettings.submission,
         claimReads: { concurrent: 2, limit: Duration.seconds(3) }
@@ -35,11 +36,13 @@ describe("claims on chain", () => {
           Effect.provide(
             Layer.mergeAll(
               Layer.mock(ChainQuery, { claims: () => silent }),
-              Layer.mock(SessionLedger, { lease: { supplier: SupplierAddress.make(name), owner: "test", epoch: 1 } })
+              Layer.mock(SessionLedger, {
+                lease: { supplier: SupplierAddress.make(name), owner: "test", epoch: 1, nonce: "n" }
+              })
             )
           ),
           Effect.provideService(SubmissionMemory, freshMemory({ claim: 1n, proof: 1n }, 0n, shared)),
-          Effect.provideService(MinerSettings, { ...defaultMinerSettings, submission })
+          Effect.provideService(MinerSettings, { ingest, submission, fleet })
         )
       const reads = yield* Effect.forkChild(
         Effect.forEach(["a", "b", "c", "d", "e"], readOf, { concurrency: "unbounded" })

@@ -81,7 +81,7 @@ describe("a second fee", () => {
 
 describe("messages that would replace a transaction", () => {
   const [replaced, first] = [SessionId.make("replaced"), SessionId.make("first")]
-  const { submission } = defaultMinerSettings
+  const { ingest, submission, fleet } = defaultMinerSettings
   const messageOf = (session: SessionId) => ({
     session,
     root: new Uint8Array(48),
@@ -106,7 +106,8 @@ describe("messages that would replace a transaction", () => {
       }).pipe(
         Effect.provide(Layer.mock(ChainQuery, {})),
         Effect.provideService(MinerSettings, {
-          ...defaultMinerSettings,
+          ingest,
+          fleet,
           submission: { ...submission, maxReplacements }
         }),
         Effect.provideService(SubmissionMemory, freshMemory({ claim: 1n, proof: 1n }, 0n, freshSharedNotes(submission)))
