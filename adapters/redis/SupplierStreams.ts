@@ -29,6 +29,12 @@ import {
 /** How often the owner looks for entries that other consumers hold: a former owner's read may have run late. */
 const OTHERS_EVERY = Duration.seconds(2)
 
+/** Looks in which a new lease's stream is always among them: reads of former owners end long before. */
+const YOUNG_LOOKS = 15
+
+/** Later a stream in which nothing was pending is among every so many looks: only strangers could hold something. */
+const CALM_LOOKS = 5
+
 /** Streams whose holders are asked for in one pipeline. */
 const SWEEP_CHUNK = 100
 
@@ -71,6 +77,8 @@ interface Reader {
   /** Begins and ends of reads so far, and how many there had been when nothing was pending: nothing can come again since. */
   reads: number
   emptyAfter: number
+  /** Looks at other consumers that this reader was due for. */
+  looks: number
 }
 
 /** Deliveries of suppliers whose leases are held. */
@@ -129,7 +137,8 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
       isBegun: false,
       areOthersDue: false,
       reads: 0,
-      emptyAfter: -1
+      emptyAfter: -1,
+      looks: 0
     }
     readers.set(nonce, reader)
     return reader
@@ -380,7 +389,9 @@ export const makeSupplierStreams = Effect.fnUntraced(function* (
       readonly reads: number
     }> = []
     for (const [nonce, reader] of readers) {
+      const isCalm = reader.looks++ >= YOUNG_LOOKS && reader.emptyAfter === reader.reads
       if (!reader.keys.every(arrivals.isQuiet)) reader.areOthersDue = true
+      else if (isCalm && reader.looks % CALM_LOOKS !== 0) continue
       else for (const key of reader.keys) quiet.push({ nonce, reader, key, reads: reader.reads })
     }
     for (let from = 0; from < quiet.length; from += SWEEP_CHUNK) {

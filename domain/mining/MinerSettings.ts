@@ -108,7 +108,7 @@ const { renewEvery, orphansEvery, leaseMargin } = fleetTimes({
 export const defaultMinerSettings: MinerSettings = {
   ingest: {
     batchRelays: 1_000,
-    deliveryWait: Duration.seconds(1),
+    deliveryWait: Duration.seconds(5),
     commitLeaves: 1_000,
     commitBytes: 4_194_304,
     concurrentSessions: 4,

@@ -3,7 +3,7 @@
  * batches, folded and committed with their acknowledgements. Beside it the same with one relay at a time, what opening and
  * checkpoints cost, memory of a relay on the server, and the price of many idle suppliers.
  *
- * `node test/bench/IngestBench.ts [--quick] [--aof no|everysec|always] [--relays N]`. Rates are of the wall clock, `cpu`
+ * `node test/bench/IngestBench.ts [--quick] [--aof no|everysec|always] [--relays N] [--idle N]`. Rates are of the wall clock, `cpu`
  * of one process each: on a machine whose cores are shared with others only the latter says what one core would do.
  */
 import { randomBytes } from "node:crypto"
@@ -253,7 +253,7 @@ const idleCost = Effect.fnUntraced(function* (suppliers: number) {
     { concurrency: 50 }
   )
   const waiting = yield* Effect.forEach(leases, (lease) =>
-    Effect.forkChild(Effect.forever(store.deliveries(lease, BATCH, Duration.seconds(1))))
+    Effect.forkChild(Effect.forever(store.deliveries(lease, BATCH, defaultMinerSettings.ingest.deliveryWait)))
   )
   yield* Effect.sleep("3 seconds")
   const cost = yield* measured(1, Effect.sleep("10 seconds"))
@@ -278,8 +278,13 @@ export const benchIngest = (relays: number, appendfsync = "no", idleSuppliers = 
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const { values } = parseArgs({
-    options: { quick: { type: "boolean" }, aof: { type: "string" }, relays: { type: "string" } }
+    options: {
+      quick: { type: "boolean" },
+      aof: { type: "string" },
+      relays: { type: "string" },
+      idle: { type: "string" }
+    }
   })
   const relays = Number(values.relays ?? (values.quick === true ? 20_000 : 100_000))
-  print(await benchIngest(relays, values.aof, values.quick === true ? 200 : 1_000))
+  print(await benchIngest(relays, values.aof, Number(values.idle ?? (values.quick === true ? 200 : 1_000))))
 }
