@@ -29,6 +29,14 @@ const empty: Bound = { bound: "an empty value, never written", metric: "none: co
 
 /** By file, then by the name it is bound to. */
 export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound>>>> = {
+  "adapters/chain/JsonElements.ts": { "#levels": local("MAX_DEPTH levels of one text") },
+  "adapters/chain/EndpointHealth.ts": {
+    "#faults": { bound: "one for each kind of fault", metric: "relaymill_chain_endpoint_up" }
+  },
+  "adapters/chain/EndpointPool.ts": {
+    unimplemented: { bound: "operations of the code for each endpoint", metric: "none: names in the code" },
+    failedForGood: local("endpoints of the configuration")
+  },
   "adapters/config/ConfigFile.ts": { overrides: empty, entries: local("keys of one configuration file") },
   "adapters/config/Findings.ts": {
     problems: local("problems of one configuration file"),
