@@ -17,12 +17,13 @@ const CLOSED_LABELS: Readonly<Record<string, string>> = {
   cache: "caches of the relayer",
   cache_type: "kinds of cached values",
   drain_reason: "causes of a hand-over: rebalance_release, key_removal, not_staked, shutdown",
-  endpoint: "backends of the configuration",
+  endpoint: "backends and chain endpoints of the configuration",
   instance: "name of this replica",
   kind: "claim, proof",
   level: "tiers of a cache: l1, l2, l3",
   on_chain_result: "what the chain said of a supplier: staked, not_found, error",
-  outcome: "outcomes of a backend call, of a refresh",
+  operation: "reads and writes of the chain, all literals",
+  outcome: "outcomes of a backend call, of a refresh, of a call to the chain",
   provider: "sources of keys: keys_file, keys_dir, keyring",
   reason: "causes of refusal, rejection or loss, all literals",
   query_type: "kinds of cached values",
@@ -34,7 +35,8 @@ const CLOSED_LABELS: Readonly<Record<string, string>> = {
   status_code: "HTTP statuses",
   store: "the memory stores",
   supplier: "suppliers whose keys are held",
-  type: "added, removed"
+  type: "added, removed",
+  wire: "grpc, rpc"
 }
 
 const found = (code: string) => holdersOf({ path: "domain/x/X.ts", code }).map(({ name, line }) => `${name}:${line}`)
