@@ -27,7 +27,7 @@ import type { SupplierAddress } from "../domain/protocol/Identifiers.ts"
 import { releaseForRollback } from "../domain/supplier/ReleaseForRollback.ts"
 import * as Keys from "./Keys.ts"
 import * as Logging from "./Logging.ts"
-import { factorsOf, fleetTimesOf, minerSettingsOf } from "./MinerSettingsOf.ts"
+import { factorsOf, fleetTimesOf, minerSettingsOf, monitorsOf } from "./MinerSettingsOf.ts"
 import * as RedisPorts from "./RedisPorts.ts"
 import * as Tracing from "./Tracing.ts"
 
@@ -49,12 +49,14 @@ export const runMinerProcess = <E, R>(
         reconcileEvery: config.supplierReconcileInterval,
         besideGoMiners: config.supplierClaiming.besideGoMiners,
         factors: factorsOf(config),
+        monitors: monitorsOf(config),
         lostEntries: (yield* StreamLosses).lost
       })
       if (config.metrics.enabled) {
         const { host = HERE, port } = config.metrics.address
-        const own = Effect.map(miner.status, ({ lostEntries, notReady }) => [
+        const own = Effect.map(miner.status, ({ lostEntries, notReady, notices }) => [
           ...notReady.map(({ detail }) => ({ text: detail, isBlocking: true })),
+          ...notices.map((text) => ({ text, isBlocking: false })),
           ...Array.from(lostEntries, ([supplier, entries]) => ({
             text: `${entries} relays of ${supplier} were removed from its stream before they were mined`,
             isBlocking: false

@@ -3,6 +3,7 @@ import { Duration, Option, Result } from "effect"
 import type { MinerConfig } from "../adapters/config/MinerConfig.ts"
 import { nanosOf } from "../domain/lifecycle/MonotonicTime.ts"
 import { defaultMinerSettings, type MinerSettings } from "../domain/mining/MinerSettings.ts"
+import type { MonitorSettings } from "../domain/monitoring/MonitorSettings.ts"
 import { type Decimal, decimalOfDouble } from "../domain/protocol/Decimal.ts"
 import { type FleetTimes, fleetTimes } from "../domain/supplier/FleetTimes.ts"
 
@@ -55,6 +56,31 @@ export const factorsOf = ({ serviceFactors, defaultServiceFactor, cacheTtl }: Mi
   defaultFactor: Option.getOrUndefined(factorOf(defaultServiceFactor)),
   life: cacheTtl
 })
+
+/** What the leader watches; a monitor that is switched off does not run at all. */
+export const monitorsOf = (config: MinerConfig): MonitorSettings => {
+  const { balanceMonitor, blockHealthMonitor, blockTime, cacheTtl } = config
+  return {
+    balance: balanceMonitor.enabled
+      ? {
+          checkEvery: balanceMonitor.checkInterval,
+          threshold: balanceMonitor.balanceThreshold,
+          warningProofs: balanceMonitor.stakeWarningProofs,
+          criticalProofs: balanceMonitor.stakeCriticalProofs
+        }
+      : undefined,
+    blockHealth: blockHealthMonitor.enabled
+      ? { slowAfter: Duration.times(blockTime, blockHealthMonitor.slownessThreshold) }
+      : undefined,
+    advisory: {
+      blockTime,
+      cacheTtl,
+      sessionTtl: config.sessionTtl ?? cacheTtl,
+      balanceThreshold:
+        balanceMonitor.enabled && balanceMonitor.balanceThreshold > 0n ? balanceMonitor.balanceThreshold : undefined
+    }
+  }
+}
 
 const factorOf = (factor: number): Option.Option<Decimal> =>
   factor > 0 ? Result.getSuccess(decimalOfDouble(factor)) : Option.none()

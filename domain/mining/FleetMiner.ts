@@ -6,6 +6,8 @@ import { type Duration, Effect, Option, type Scope } from "effect"
 import type { ChainCaches } from "../cache/ChainCaches.ts"
 import type { FactorSettings } from "../cache/ServiceFactors.ts"
 import type { SupplierStates } from "../cache/SupplierStates.ts"
+import type { MonitorSettings } from "../monitoring/MonitorSettings.ts"
+import { makeNotices } from "../monitoring/Notices.ts"
 import { Blocks } from "../ports/Blocks.ts"
 import type { ForeignMiners } from "../ports/ForeignMiners.ts"
 import type { Leadership } from "../ports/Leadership.ts"
@@ -34,6 +36,8 @@ export interface FleetMinerSettings {
   readonly besideGoMiners: boolean
   /** What the leader tells the relayers. */
   readonly factors: FactorSettings
+  /** What the leader watches. */
+  readonly monitors: MonitorSettings
   /** Entries of relay streams lost since the start, by supplier; for the status. */
   readonly lostEntries: Effect.Effect<ReadonlyMap<string, number>>
 }
@@ -50,11 +54,12 @@ export const startFleetMiner = Effect.fnUntraced(function* (
 ): Effect.fn.Return<FleetMiner, never, FleetMinerPorts | Scope.Scope> {
   const keys = yield* SupplierKeys
   const blocks = yield* Blocks
+  const notices = makeNotices()
   const foreign = yield* makeForeignWatch(settings.besideGoMiners)
   const stakes = yield* makeStakeWatch
   const election = yield* startLeaderElection(
     { replica: settings.leaderId, heartbeat: settings.heartbeat },
-    leaderWork(settings.factors)
+    leaderWork(settings.factors, settings.monitors, notices)
   )
   const fleet = yield* startSupplierFleet({ ...stakes, mayTake: foreign.mayTake })
   let isDraining = false
@@ -78,6 +83,7 @@ export const startFleetMiner = Effect.fnUntraced(function* (
         isLeader: yield* election.isLeader,
         foreignMiners,
         lostEntries: yield* settings.lostEntries,
+        notices: yield* notices.all,
         notReady: reasonsNotReady({
           hasBlock: Option.isSome(yield* Effect.option(blocks.latest)),
           balance: yield* fleet.balance,

@@ -33,6 +33,13 @@ export interface RegistryUpdate {
 /** Key of a supplier's text. */
 export const registryKey = (supplier: string): string => `suppliers:${supplier}`
 
+/** Addresses listed now, of every replica. */
+export const listedSuppliers: Effect.Effect<
+  ReadonlyArray<string>,
+  SharedCacheUnavailable,
+  SharedCache
+> = SharedCache.use((cache) => cache.members(INDEX))
+
 /** Lists the supplier as the action says, without end, and tells who listens. Repeatable. */
 export const updateRegistry = Effect.fnUntraced(function* ({
   action,

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 import { minerConfig } from "../../adapters/config/MinerConfig.ts"
-import { minerSettingsOf } from "../../layers/MinerSettingsOf.ts"
+import { minerSettingsOf, monitorsOf } from "../../layers/MinerSettingsOf.ts"
 import { accepted, aMiner } from "../adapters/config/reading.ts"
 
 const settingsOf = (keys = "") => minerSettingsOf(accepted(minerConfig, aMiner(keys)).config, "replica")
@@ -47,5 +47,35 @@ describe("settings of the miner's programs", () => {
     // Left out: that of the caches, 2 h in blocks of 30 s.
     assert.strictEqual(retention(""), 240n)
     assert.strictEqual(retention("session_ttl: 10s"), 1n)
+  })
+})
+
+describe("monitors", () => {
+  const of = (keys = "") => monitorsOf(accepted(minerConfig, aMiner(keys)).config)
+
+  it("run as the file says", () => {
+    assert.deepStrictEqual(
+      of(
+        "balance_monitor: { check_interval_seconds: 60, balance_threshold_upokt: 7, stake_warning_proof_threshold: 5, " +
+          "stake_critical_proof_threshold: 2 }\nblock_health_monitor: { enabled: true, slowness_threshold: 2 }"
+      ),
+      {
+        balance: { checkEvery: Duration.seconds(60), threshold: 7n, warningProofs: 5, criticalProofs: 2 },
+        blockHealth: { slowAfter: Duration.seconds(60) },
+        advisory: {
+          blockTime: Duration.seconds(30),
+          cacheTtl: Duration.hours(2),
+          sessionTtl: Duration.hours(2),
+          balanceThreshold: 7n
+        }
+      }
+    )
+  })
+
+  it("do not run when they are switched off, whatever their other keys say", () => {
+    const { balance, blockHealth, advisory } = of(
+      "balance_monitor: { enabled: false, balance_threshold_upokt: 5000000 }\nblock_health_monitor: { enabled: false }"
+    )
+    assert.deepStrictEqual([balance, blockHealth, advisory?.balanceThreshold], [undefined, undefined, undefined])
   })
 })

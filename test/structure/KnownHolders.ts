@@ -262,6 +262,15 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     tries: { bound: "openTries; beyond it checkpointed and dropped", metric: "ha_miner_session_trees_active" }
   },
   "domain/protocol/HeightHistory.ts": { empty },
+  "domain/monitoring/BalanceMonitor.ts": {
+    said: { bound: "MOST_SUPPLIERS; the fleet's suppliers", metric: "ha_miner_supplier_balance_health_status" }
+  },
+  "domain/monitoring/Notices.ts": {
+    kept: { bound: "the monitors; MOST sentences of each", metric: "none: three entries" }
+  },
+  "domain/monitoring/ParamsAdvisory.ts": {
+    said: { bound: "the checks of paramsAdvice; replaced at each look", metric: "ha_miner_chain_params_advisories" }
+  },
   "domain/relay/PeerBudget.ts": {
     "#buckets": { bound: "PEER_CAPACITY; the peer seen longest ago goes", metric: "ha_relayer_refusal_peers" }
   },

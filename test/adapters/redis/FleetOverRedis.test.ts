@@ -16,6 +16,7 @@ import * as CachedChainQuery from "../../../domain/cache/CachedChainQuery.ts"
 import { SupplierStates } from "../../../domain/cache/SupplierStates.ts"
 import { startFleetMiner } from "../../../domain/mining/FleetMiner.ts"
 import { defaultMinerSettings, MinerSettings } from "../../../domain/mining/MinerSettings.ts"
+import { noMonitors } from "../../../domain/monitoring/MonitorSettings.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { ChainTx } from "../../../domain/ports/ChainTx.ts"
@@ -58,6 +59,7 @@ const replica = Effect.fnUntraced(function* (world: CacheWorld, settings: RedisS
     reconcileEvery: Duration.seconds(60),
     besideGoMiners: false,
     factors: { factors: new Map(), defaultFactor: undefined, life: Duration.hours(2) },
+    monitors: noMonitors,
     lostEntries: Effect.succeed(new Map())
   }).pipe(Effect.provideContext(ports), Scope.provide(scope))
   return miner

@@ -7,6 +7,7 @@ import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory
 import * as CachedChainQuery from "../../../domain/cache/CachedChainQuery.ts"
 import { SupplierStates } from "../../../domain/cache/SupplierStates.ts"
 import { startFleetMiner } from "../../../domain/mining/FleetMiner.ts"
+import { noMonitors } from "../../../domain/monitoring/MonitorSettings.ts"
 import { MinerSettings } from "../../../domain/mining/MinerSettings.ts"
 import { reasonsNotReady } from "../../../domain/mining/MinerStatus.ts"
 import { ForeignMiners } from "../../../domain/ports/ForeignMiners.ts"
@@ -28,6 +29,7 @@ const replica = Effect.fnUntraced(function* (
     reconcileEvery: Duration.seconds(5),
     besideGoMiners,
     factors: { factors: new Map(), defaultFactor: undefined, life: Duration.hours(2) },
+    monitors: noMonitors,
     lostEntries: Effect.succeed(new Map([["pokt1lossy", 3]]))
   }).pipe(
     Effect.provide(

@@ -4,6 +4,8 @@ import { bytesToHex } from "@noble/curves/utils.js"
 import { Duration, Effect, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import * as CachedChainQuery from "../../../domain/cache/CachedChainQuery.ts"
+import { noMonitors } from "../../../domain/monitoring/MonitorSettings.ts"
+import { makeNotices } from "../../../domain/monitoring/Notices.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { decimalOfDouble } from "../../../domain/protocol/Decimal.ts"
 import { leaderWork } from "../../../domain/supplier/LeaderWork.ts"
@@ -37,7 +39,8 @@ const lead = Effect.fnUntraced(function* (world: CacheWorld, seen: CacheWorld) {
       Layer.provideMerge(Layer.merge(portsOf(world, { query: seen.query }), Layer.succeed(Blocks, seen.blocks)))
     )
   )
-  for (const { run } of leaderWork(factors)) yield* Effect.forkScoped(Effect.provideContext(run, context))
+  for (const { run } of leaderWork(factors, noMonitors, makeNotices()))
+    yield* Effect.forkScoped(Effect.provideContext(run, context))
 })
 
 /** What Redis holds after 17 blocks, in each of which everything on the chain has changed. */
