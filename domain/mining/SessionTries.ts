@@ -11,6 +11,7 @@ import { Trie } from "../smst/Trie.ts"
 import { bytesEqual, leafPath } from "../smst/TrieSpec.ts"
 import type { SessionCopy } from "./SessionCopy.ts"
 import { slices } from "./Slices.ts"
+import { TrieMemoryRef } from "./TrieMemory.ts"
 
 /** Nodes asked of the store in one call while a trie is opened. */
 const READ_CHUNK = 1_000
@@ -45,12 +46,27 @@ export class SessionTries extends Context.Service<
   }
 >()("relaymill/domain/mining/SessionTries") {}
 
-/** Tries of `supplier`, of which `bound` should stay in memory. */
+/**
+ * Tries of `supplier`, of which `bound` should stay in memory, and no more bytes than the process has for it. Counted
+ * until the scope ends.
+ */
 export const makeSessionTries = Effect.fnUntraced(function* (supplier: SupplierAddress, bound: number) {
   const store = yield* SupplierStore
   const sha256 = yield* BulkSha256
   /** In order of use: a used trie is taken out and put back last. */
   const tries = new Map<SessionId, Trie>()
+  const memory = yield* TrieMemoryRef
+  let counted = 0
+  const count = (bytes: number) => {
+    memory.count(counted, bytes)
+    counted = bytes
+  }
+  const bytesNow = () => {
+    let bytes = 0
+    for (const trie of tries.values()) bytes += trie.residentBytes
+    return bytes
+  }
+  yield* Effect.addFinalizer(() => Effect.sync(() => count(0)))
 
   const remember = (session: SessionId, trie: Trie) => {
     tries.delete(session)
@@ -137,12 +153,26 @@ export const makeSessionTries = Effect.fnUntraced(function* (supplier: SupplierA
     ready,
     rebuilt: (copy, reason) =>
       Effect.tap(rebuild(copy, reason), (trie) => Effect.sync(() => remember(copy.session, trie))),
-    drop: (session) => Effect.sync(() => void tries.delete(session)),
-    beyondBound: Effect.sync(() => [...tries.keys()].slice(0, Math.max(0, tries.size - bound))),
-    resident: Effect.sync(() => ({
-      tries: tries.size,
-      bytes: [...tries.values()].reduce((bytes, trie) => bytes + trie.residentBytes, 0)
-    }))
+    drop: (session) =>
+      Effect.sync(() => {
+        tries.delete(session)
+        count(bytesNow())
+      }),
+    beyondBound: Effect.sync(() => {
+      let bytes = bytesNow()
+      count(bytes)
+      const { share } = memory
+      let left = tries.size
+      const beyond: Array<SessionId> = []
+      for (const [session, trie] of tries) {
+        if (left <= bound && bytes <= share) break
+        beyond.push(session)
+        bytes -= trie.residentBytes
+        left -= 1
+      }
+      return beyond
+    }),
+    resident: Effect.sync(() => ({ tries: tries.size, bytes: bytesNow() }))
   })
 })
 

@@ -1,6 +1,6 @@
 /** Sessions of a Go miner: adopted with every leaf, once, by the owner only. */
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Option, Result } from "effect"
+import { Effect, Layer, Option, Result, type Scope } from "effect"
 import { nodeSha256 } from "../../../adapters/crypto/NodeSha256.ts"
 import { RedisConnections } from "../../../adapters/redis/RedisConnections.ts"
 import { copyOf, isCheckpointed } from "../../../domain/mining/SessionCopy.ts"
@@ -72,7 +72,7 @@ const goSession = Effect.fnUntraced(function* (
 })
 
 onEveryStandalone("Go sessions", (redis) => {
-  const test = <E>(name: string, body: () => Effect.Effect<void, E, Ports>) =>
+  const test = <E>(name: string, body: () => Effect.Effect<void, E, Ports | Scope.Scope>) =>
     it.live(name, () =>
       Effect.provide(
         Effect.suspend(body),

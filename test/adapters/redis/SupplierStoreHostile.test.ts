@@ -1,6 +1,6 @@
 /** Foreign, damaged and vanished keys: named, repaired where that is possible, and never a matter of other sessions. */
 import { assert, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer, Option } from "effect"
+import { Duration, Effect, Fiber, Layer, Option, type Scope } from "effect"
 import { nodeSha256 } from "../../../adapters/crypto/NodeSha256.ts"
 import { commitArguments, type CommitFacts, commitScript } from "../../../adapters/redis/CommitScript.ts"
 import { RedisConnections } from "../../../adapters/redis/RedisConnections.ts"
@@ -37,7 +37,7 @@ const command = (name: string, ...args: ReadonlyArray<string | Uint8Array>) =>
 const names = Effect.map(RedisConnections, (connections) => connections.names)
 
 onEveryStandalone("SupplierStoreRedis, foreign and damaged keys", (redis) => {
-  const test = <E>(name: string, body: () => Effect.Effect<void, E, Ports>) =>
+  const test = <E>(name: string, body: () => Effect.Effect<void, E, Ports | Scope.Scope>) =>
     it.live(name, () =>
       Effect.provide(
         Effect.suspend(body),
