@@ -2,7 +2,7 @@
  * Log lines of a process on one output, as its `logging` section says: JSON objects with the Go fleet's names (`level`,
  * `time`, `message`, `error`), or text. Lines may wait in a bounded buffer, and many equal ones may be sampled.
  */
-import { Duration, Effect, Formatter, Layer, Logger, References } from "effect"
+import { type Duration, Effect, Formatter, Layer, Logger, References } from "effect"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { type LineSampling, sampler } from "./LineSampling.ts"
 

@@ -93,7 +93,8 @@ const entry = (session: string, relayBytes: Uint8Array) =>
     publishedAtUnixNano: 0n
   })
 
-const layerOver = (port: number) =>
+/** Ports of the miner over a server on this port; leases live for an hour. */
+export const layerOver = (port: number) =>
   Layer.mergeAll(
     SupplierStoreRedis.layer,
     LeasesRedis.layerWith(Duration.hours(1)),
@@ -109,7 +110,8 @@ const layerOver = (port: number) =>
     Layer.provideMerge(Layer.succeed(BulkSha256, nodeSha256))
   )
 
-const settingsWith = (checkpointLeaves: number): MinerSettings => ({
+/** Defaults with this many leaves between checkpoints. */
+export const settingsWith = (checkpointLeaves: number): MinerSettings => ({
   ingest: { ...defaultMinerSettings.ingest, checkpointLeaves },
   submission: defaultMinerSettings.submission,
   fleet: defaultMinerSettings.fleet
@@ -175,7 +177,8 @@ const pipeline = Effect.gen(function* () {
   return { tries, ledger, mined }
 })
 
-const sessionOf = (n: number) => SessionId.make(n.toString(16).padStart(64, "0"))
+/** Id of the session with this number. */
+export const sessionOf = (n: number) => SessionId.make(n.toString(16).padStart(64, "0"))
 
 const measure = Effect.fnUntraced(function* (
   relays: number,
