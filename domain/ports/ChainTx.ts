@@ -10,7 +10,8 @@ import type { ChainUnavailable } from "./Blocks.ts"
  * What a refusal asks for. The source texts and codes are in `domain/tx/TxRefusal.ts`.
  * `known`: these very bytes are already in the node's cache: wait for them. `retry`: the same bytes may be sent later.
  * `expired`: time-out passed or too far: rebuild. `nonce_used`: time-out already used: look for the first, then
- * rebuild. `gas`: rebuild with more gas. `message`: one message failed, see `messageIndex` and `rejection`. `operator`:
+ * rebuild. `sequence`: an ordered transaction out of its turn: rebuild with the sequence that is expected. `ordered_only`:
+ * the chain takes no unordered transactions: rebuild with a sequence. `gas`: rebuild with more gas. `message`: one message failed, see `messageIndex` and `rejection`. `operator`:
  * funds, key, account or node settings: a human has to act. `malformed`: the bytes are wrong: a defect of ours.
  */
 export const TxRefusalReason = Schema.Literals([
@@ -18,6 +19,8 @@ export const TxRefusalReason = Schema.Literals([
   "retry",
   "expired",
   "nonce_used",
+  "sequence",
+  "ordered_only",
   "gas",
   "message",
   "operator",

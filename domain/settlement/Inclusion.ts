@@ -168,15 +168,23 @@ const followIntent = Effect.fnUntraced(function* (
         resend(submission, intent),
         Effect.catchTag("TxRefused", (refused) =>
           // By this node, now: what it or another one took before may still land.
-          Effect.as(blame(submission, due, intent, refused), "refused" as const)
+          Effect.as(
+            blame(submission, due, intent, refused),
+            refused.reason === "sequence" ? ("out_of_turn" as const) : ("refused" as const)
+          )
         )
       )
+      // Its turn has passed, or will not come: at two heights, and it is in no block.
+      if (answer === "out_of_turn" && sent?.answer === answer && !(yield* hasLanded(submission, intent, due))) {
+        memory.sequence = undefined
+        return yield* gone
+      }
       if (answer === "expired") {
         if (yield* hasLanded(submission, intent, due)) return yield* Effect.as(countFailedStep, COVERS)
         const { timeUnixNano } = yield* Blocks.use((blocks) => blocks.latest)
         if (isPastTimeout(intent.timeoutUnixNano, timeUnixNano)) return yield* gone
       }
-      if (answer === "expired" || answer === "refused") {
+      if (answer === "expired" || answer === "refused" || answer === "out_of_turn") {
         yield* noteAnswer(intent.txHash, { height: block.height, answer })
       }
       return answer === undefined ? COVERS : yield* standingAfter(answer, submission, open, block)

@@ -56,6 +56,7 @@ export const isLastChance = (open: OpenTx): boolean => {
       return block.height - recordedAt >= left
     case "refused":
     case "expired":
+    case "out_of_turn":
       return true
     case "taken":
     case "not_ready":

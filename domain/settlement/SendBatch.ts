@@ -10,7 +10,7 @@ import * as Metrics from "../mining/MinerMetrics.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
 import { type Block, Blocks } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
-import { ChainTx, TxRefused } from "../ports/ChainTx.ts"
+import { ChainTx, type TxRefused } from "../ports/ChainTx.ts"
 import { KeyNotHeld, SupplierKeys } from "../ports/SupplierKeys.ts"
 import { type IntentRefused, type StoreUnavailable, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
 import { canLandInWindow } from "../session/SessionWindow.ts"
@@ -20,6 +20,7 @@ import { remainingWindow, reserveTimeout } from "../tx/TxTimeout.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { assembleTx, prepareTx, SIMULATION_FEE, type TxDraft, type TxFee } from "../tx/UnorderedTx.ts"
 import { type Batch, bisect, type Outgoing } from "./ClaimBatch.ts"
+import { learnOrder, nextSequence, noAccount } from "./TxOrder.ts"
 import {
   countFailedStep,
   type NodeAnswer,
@@ -31,35 +32,53 @@ import {
 import { type Submission, submitCommand } from "./Submission.ts"
 import { mayPassSimulation, type SendMode } from "./SubmissionTiming.ts"
 
-/** The supplier's account does not exist: nothing can be signed for it. */
-const noAccount = new TxRefused({
-  reason: "operator",
-  codespace: "sdk",
-  code: 9,
-  log: "the supplier's account does not exist on chain"
-})
-
-/** Sends a batch at `block`, refused messages taken out. A message that cannot be sent now leaves an obstacle. */
+/**
+ * Sends a batch at `block`, refused messages taken out. A message that cannot be sent now leaves an obstacle. `attempt`
+ * counts how often it was built anew for what a refusal taught about the order of transactions.
+ */
 export const sendBatch: (
   submission: Submission,
   batch: Batch,
   block: Block,
-  mode: Extract<SendMode, "simulated" | "blind">
-) => Effect.Effect<void, SendFailed, SendNeeds> = Effect.fnUntraced(function* (submission, batch, block, mode) {
+  mode: Extract<SendMode, "simulated" | "blind">,
+  attempt?: number
+) => Effect.Effect<void, SendFailed, SendNeeds> = Effect.fnUntraced(function* (
+  submission,
+  batch,
+  block,
+  mode,
+  attempt = 0
+) {
   yield* signedIntent(submission, batch, block, mode).pipe(
-    Effect.flatMap((intent) =>
+    Effect.flatMap(({ intent, sequence }) =>
       Effect.andThen(
         SupplierStore.use((store) => SessionLedger.use(({ lease }) => store.saveIntent(lease, intent))),
         deliverIntent(submission, intent).pipe(
+          Effect.tap((answer) => noteTurn(sequence, answer)),
           Effect.tapErrorTag("TxRefused", ({ reason }) =>
             Effect.andThen(dropIntent(intent), reason === "gas" ? raiseGas(submission.kind, intent) : Effect.void)
           )
         )
       )
     ),
-    Effect.catchTag("TxRefused", (refused) => answerRefusal(submission, batch, block, mode, refused))
+    Effect.catchTag("TxRefused", (refused) =>
+      Effect.flatMap(attempt < ATTEMPTS ? learnOrder(refused) : Effect.succeed(false), (isKnown) =>
+        isKnown
+          ? sendBatch(submission, batch, block, mode, attempt + 1)
+          : answerRefusal(submission, batch, block, mode, refused)
+      )
+    )
   )
 })
+
+/** A batch is built anew so often at once: for an ordered transaction, then for sequences that somebody else has used. */
+const ATTEMPTS = 3
+
+/** The next ordered transaction has the sequence after one that a node has. */
+const noteTurn = (sequence: bigint | undefined, answer: NodeAnswer | undefined) =>
+  Effect.map(SubmissionMemory, (memory) => {
+    if (sequence !== undefined && (answer === "taken" || answer === "known")) memory.sequence = sequence + 1n
+  })
 
 /** Forgets a transaction whose fate is known. */
 export const dropIntent = Effect.fnUntraced(function* ({ txHash }: Pick<TxIntent, "txHash">) {
@@ -77,7 +96,7 @@ const signedIntent = Effect.fnUntraced(function* (
   mode: Extract<SendMode, "simulated" | "blind">
 ) {
   const { gasPrice } = (yield* MinerSettings).submission
-  const draft = yield* draftTx(submission, batch, block)
+  const draft = yield* draftTx(submission, batch, block, yield* nextSequence)
   const gas = yield* chosenGas(submission, batch, draft, block, mode)
   const tx = yield* sign(draft, { gasLimit: gas, amount: feeAmount(gas, gasPrice), denom: gasPrice.denom })
   const intent: TxIntent = {
@@ -89,7 +108,7 @@ const signedIntent = Effect.fnUntraced(function* (
     timeoutUnixNano: draft.timeoutUnixNano,
     txBytes: tx.txBytes
   }
-  return intent
+  return { intent, sequence: draft.sequence }
 })
 
 /** Refused as a whole, or because of one message: that one is told apart and the others are sent on. */
@@ -103,6 +122,7 @@ const answerRefusal = Effect.fnUntraced(function* (
   yield* Metrics.add(Metrics.refusals, { kind: submission.kind, reason: refused.reason })
   if (!isAboutMessages(refused, batch)) {
     yield* noteRefusal(batch, refused, false)
+    if (refused.reason === "sequence") yield* countFailedStep
     return
   }
   const { blamed, rest } = bisect(batch, refused)
@@ -198,8 +218,16 @@ export const deliverIntent = Effect.fnUntraced(function* (
 /** Sessions of one batch that are committed at the same time. */
 const RECORD_CONCURRENCY = 8
 
-/** Everything that is signed except gas and fee, with a time-out that no other transaction of this signer has. */
-const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batch, block: Block) {
+/**
+ * Everything that is signed except gas and fee, with a time-out that no other transaction of this signer has. Without a
+ * `sequence` it is unordered.
+ */
+const draftTx = Effect.fnUntraced(function* (
+  submission: Submission,
+  batch: Batch,
+  block: Block,
+  sequence: bigint | undefined
+) {
   const { lease } = yield* SessionLedger
   const { submission: settings } = yield* MinerSettings
   const memory = yield* SubmissionMemory
@@ -222,7 +250,8 @@ const draftTx = Effect.fnUntraced(function* (submission: Submission, batch: Batc
     timeoutUnixNano,
     publicKey: publicKey.value,
     chainId,
-    accountNumber: account.value.accountNumber
+    accountNumber: account.value.accountNumber,
+    ...(sequence === undefined ? {} : { sequence })
   }
   return draft
 })

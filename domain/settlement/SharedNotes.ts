@@ -4,11 +4,14 @@ import type { SubmissionSettings } from "../mining/MinerSettings.ts"
 
 /** Begins as `freshSharedNotes`, one for each process. */
 export interface SharedNotes {
+  /** Monotonic nanoseconds until which the chain counts as one that takes ordered transactions only. */
+  orderedUntil: bigint
   /** Bounds the suppliers whose claims are read at the same time. */
   readonly claimReads: Semaphore.Semaphore
 }
 
 /** Knows nothing about the chain yet. */
 export const freshSharedNotes = ({ claimReads }: Pick<SubmissionSettings, "claimReads">): SharedNotes => ({
+  orderedUntil: 0n,
   claimReads: Semaphore.makeUnsafe(claimReads.concurrent)
 })

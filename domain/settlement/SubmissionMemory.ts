@@ -32,10 +32,10 @@ export interface SealMark {
 
 /**
  * What a node answers to a transaction's bytes. `taken`: it has them now. `known`: it says that it had them, or that their
- * nonce is used. `not_ready`: the same bytes may be taken later. `expired`: their time-out is not one for it. `refused`: it
- * will not have them, though another node may.
+ * nonce is used. `not_ready`: the same bytes may be taken later. `expired`: their time-out is not one for it.
+ * `out_of_turn`: another account sequence is expected. `refused`: it will not have them, though another node may.
  */
-export type NodeAnswer = "taken" | "known" | "not_ready" | "expired" | "refused"
+export type NodeAnswer = "taken" | "known" | "not_ready" | "expired" | "out_of_turn" | "refused"
 
 /** An answer and the committed height at which it was given. */
 export interface Sent {
@@ -47,6 +47,8 @@ export interface Sent {
 export interface SubmissionRecords {
   readonly chain: SharedNotes
   timeouts: UsedTimeouts
+  /** Account sequence of the next ordered transaction; undefined: the chain is asked. */
+  sequence: bigint | undefined
   /** Gas of one message as last simulated. */
   gas: { claim: bigint; proof: bigint }
   /** Messages of the transaction that was simulated then; 0 before one was. */
@@ -81,6 +83,7 @@ export class SubmissionMemory extends Context.Service<SubmissionMemory, Submissi
 export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint, chain: SharedNotes): SubmissionRecords => ({
   chain,
   timeouts: noTimeouts,
+  sequence: undefined,
   gas,
   simulatedMessages: { claim: 0, proof: 0 },
   leastGas: { claim: 0n, proof: 0n },

@@ -68,6 +68,12 @@ export const failingMessage = (log: string): number | undefined => {
   return index === undefined ? undefined : Number(index)
 }
 
+/** Account sequence that a refusal of code 32 asks for; undefined if its text names none. */
+export const expectedSequence = (log: string): bigint | undefined => {
+  const expected = /account sequence mismatch, expected ([0-9]{1,20}), got [0-9]/.exec(log)?.[1]
+  return expected === undefined ? undefined : BigInt(expected)
+}
+
 /**
  * Why a message was refused, from the chain's description, which stands last in the log. The rightmost known text
  * decides, of two at the same place the longer one: details before it may quote other texts.
@@ -132,8 +138,13 @@ const SDK_RULES: ReadonlyArray<SdkRule> = [
   { code: 20, text: "mempool is full", reason: "retry" },
   { code: 21, text: "tx too large", reason: "operator" },
   { code: 30, text: "tx timeout height", reason: "expired" },
-  { code: 32, text: "incorrect account sequence", reason: "malformed" },
-  { code: 37, text: "feature not supported", reason: "operator" },
+  { code: 32, text: "incorrect account sequence", reason: "sequence" },
+  {
+    code: 37,
+    text: "feature not supported",
+    reason: "operator",
+    unless: [["unordered transactions are not enabled", "ordered_only"]]
+  },
   { code: 41, text: "invalid gas limit", reason: "operator" },
   { code: 42, text: "tx timeout", reason: "expired" }
 ]

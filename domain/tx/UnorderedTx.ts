@@ -1,6 +1,6 @@
 /**
- * Builds unordered transactions of one signer, byte for byte as the chain's own client does: body, auth info, sign
- * document, raw transaction. It signs nothing: the caller hands the sign document to a key and the signature back.
+ * Builds transactions of one signer, byte for byte as the chain's own client does: body, auth info, sign document, raw
+ * transaction. Unordered, or with an account sequence for chains that take no others. It signs nothing: the caller hands the sign document to a key and the signature back.
  */
 import { create, toBinary } from "@bufbuild/protobuf"
 import { bytesToHex } from "@noble/hashes/utils.js"
@@ -29,6 +29,8 @@ export interface TxDraft {
   readonly publicKey: Uint8Array
   readonly chainId: string
   readonly accountNumber: bigint
+  /** Account sequence of an ordered transaction; absent: unordered, without one. */
+  readonly sequence?: bigint
   /** At most 256 characters; `MEMO` if absent. */
   readonly memo?: string
 }
@@ -60,8 +62,9 @@ export interface SignedTx {
 
 /** Encodes body, auth info and sign document. Use `SIMULATION_FEE` for the bytes of a simulation. */
 export const prepareTx = (draft: TxDraft, fee: TxFee): UnsignedTx => {
-  const bodyBytes = encodeBody(draft.messages, draft.timeoutUnixNano, draft.memo ?? MEMO)
-  const authInfoBytes = encodeAuthInfo(draft.publicKey, fee)
+  const { sequence } = draft
+  const bodyBytes = encodeBody(draft.messages, draft.timeoutUnixNano, draft.memo ?? MEMO, sequence === undefined)
+  const authInfoBytes = encodeAuthInfo(draft.publicKey, fee, sequence)
   return {
     bodyBytes,
     authInfoBytes,
@@ -96,14 +99,19 @@ export const signTx = (
 /** Name of a transaction: upper-case hex of the SHA-256 of its bytes. */
 export const txHash = (txBytes: Uint8Array, hash: Sha256 = sha256): string => bytesToHex(hash(txBytes)).toUpperCase()
 
-/** Encodes `TxBody`: messages, memo, unordered = true, time-out in nanoseconds. */
-export const encodeBody = (messages: ReadonlyArray<PackedMessage>, timeoutUnixNano: bigint, memo: string): Uint8Array =>
+/** Encodes `TxBody`: messages, memo, whether it is unordered, time-out in nanoseconds. */
+export const encodeBody = (
+  messages: ReadonlyArray<PackedMessage>,
+  timeoutUnixNano: bigint,
+  memo: string,
+  unordered = true
+): Uint8Array =>
   toBinary(
     TxBodySchema,
     create(TxBodySchema, {
       messages: messages.map(({ typeUrl, value }) => ({ typeUrl, value })),
       memo,
-      unordered: true,
+      unordered,
       timeoutTimestamp: {
         seconds: timeoutUnixNano / NANOS_PER_SECOND,
         nanos: Number(timeoutUnixNano % NANOS_PER_SECOND)
@@ -111,8 +119,8 @@ export const encodeBody = (messages: ReadonlyArray<PackedMessage>, timeoutUnixNa
     })
   )
 
-/** Encodes `AuthInfo`: one signer in direct mode without sequence; the fee is written even if it is empty. */
-export const encodeAuthInfo = (publicKey: Uint8Array, fee: TxFee): Uint8Array =>
+/** Encodes `AuthInfo`: one signer in direct mode, without sequence if that is 0; the fee is written even if it is empty. */
+export const encodeAuthInfo = (publicKey: Uint8Array, fee: TxFee, sequence = 0n): Uint8Array =>
   toBinary(
     AuthInfoSchema,
     create(AuthInfoSchema, {
@@ -122,7 +130,8 @@ export const encodeAuthInfo = (publicKey: Uint8Array, fee: TxFee): Uint8Array =>
             typeUrl: SECP256K1_TYPE_URL,
             value: toBinary(PubKeySchema, create(PubKeySchema, { key: publicKey }))
           },
-          modeInfo: { sum: { case: "single", value: { mode: SignMode.DIRECT } } }
+          modeInfo: { sum: { case: "single", value: { mode: SignMode.DIRECT } } },
+          sequence
         }
       ],
       fee: {
