@@ -3,10 +3,9 @@
  * of the block. Pure: equal inputs give equal blocks, hash included.
  */
 import { Result } from "effect"
-import { concatBytes } from "@noble/hashes/utils.js"
 import type { DecodedTx } from "../../domain/tx/TxDecode.ts"
-import { textToBytes } from "../../domain/wire/ByteText.ts"
 import { runAnte } from "./AnteHandler.ts"
+import { headerHash, makeHeader } from "./BlockHeader.ts"
 import { type BlockContext, type ChainState, hashAt } from "./ChainState.ts"
 import type { BlockTx, CommittedBlock } from "./CommittedBlock.ts"
 import { endBlock } from "./EndBlock.ts"
@@ -50,7 +49,18 @@ export const executeBlock = (input: BlockInput): ExecutedBlock => {
     freeNonces(input.state, block)
   )
   const { included, dropped } = propose(begun, input)
-  const hash = blockHash(input, included)
+  const header = makeHeader(
+    {
+      ...block,
+      chainId: begun.chainId,
+      seed: input.seed,
+      lastHash: hashAt(input.state, block.height - 1n),
+      txs: included.map(({ bytes }) => bytes),
+      limits: begun.params.block
+    },
+    verifiers.sha256
+  )
+  const hash = headerHash(header, verifiers.sha256)
   let state = begun
   const txs: Array<BlockTx> = []
   for (const candidate of included) {
@@ -69,7 +79,7 @@ export const executeBlock = (input: BlockInput): ExecutedBlock => {
   const ended = endBlock(state, block, hash, verifiers)
   return {
     state: ended.state,
-    committed: { ...block, hash, txs, endBlockEvents: ended.events },
+    committed: { ...block, hash, header, txs, endBlockEvents: ended.events },
     dropped
   }
 }
@@ -117,12 +127,4 @@ const propose = (
     included.push(candidate)
   }
   return { included, dropped }
-}
-
-/** SHA-256 over seed, height, time, hash of the block before and the digest of every transaction. */
-const blockHash = ({ state, block, seed, verifiers }: BlockInput, txs: ReadonlyArray<Candidate>): Uint8Array => {
-  const text = `${state.chainId}/${seed}/${block.height}/${block.timeUnixNano}/`
-  return verifiers.sha256(
-    concatBytes(textToBytes(text), hashAt(state, block.height - 1n), ...txs.map(({ hash }) => textToBytes(hash)))
-  )
 }

@@ -1,6 +1,7 @@
 /** A block of the simulated chain with the results that a node keeps of it. */
 import type { RawEvent } from "../../domain/chain/ChainEvents.ts"
 import type { Block } from "../../domain/ports/Blocks.ts"
+import type { BlockHeader } from "./BlockHeader.ts"
 
 /** Result of one transaction, by CheckTx or in a block; `code` 0 means success. */
 export interface TxResult {
@@ -22,6 +23,8 @@ export interface BlockTx {
 
 /** A block with its transactions in order and what their execution and the end of the block reported. */
 export interface CommittedBlock extends Block {
+  /** `hash` is its hash. */
+  readonly header: BlockHeader
   readonly txs: ReadonlyArray<BlockTx>
   /** Events of the end of the block, in order. */
   readonly endBlockEvents: ReadonlyArray<RawEvent>

@@ -2,12 +2,13 @@
 import { Effect, Option, Result } from "effect"
 import { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { ChainTx, type IncludedTx, type TxRefused } from "../../domain/ports/ChainTx.ts"
-import { decodeTx } from "../../domain/tx/TxDecode.ts"
+import { decodeTx, type TxMessage } from "../../domain/tx/TxDecode.ts"
 import { classifyAnswer, classifyBroadcastError, classifySimulation } from "../../domain/tx/TxRefusal.ts"
 import { toUtf8 } from "../../domain/wire/ByteText.ts"
 import type { ChainCell } from "./ChainCell.ts"
 import { refuse, SDK, type TxRefusal } from "./ChainErrors.ts"
 import type { ChainState } from "./ChainState.ts"
+import type { TxResult } from "./CommittedBlock.ts"
 import { LOCATION } from "./GoText.ts"
 import { checkTx, newestHash, removeTx, type UncodedRefusal } from "./Mempool.ts"
 import type { NodeFaults } from "./NodeFaults.ts"
@@ -37,12 +38,9 @@ export const makeNodeTx = (cell: ChainCell, node: TxNode): ChainTx["Service"] =>
       Effect.suspend((): Effect.Effect<void, TxRefused | ChainUnavailable> => {
         if (node.faults().txsFail) return Effect.fail(unavailable("broadcast"))
         const answer = broadcastTx(cell, node, txBytes)
-        const { loseReplies } = node.faults()
-        if (loseReplies > 0) {
-          node.setFaults({ loseReplies: loseReplies - 1 })
-          return Effect.fail(unavailable("broadcast"))
-        }
-        return answer === undefined ? Effect.void : Effect.fail(answer)
+        if (losesReply(node)) return Effect.fail(unavailable("broadcast"))
+        const refusal = answer && answerOf(answer)
+        return refusal === undefined ? Effect.void : Effect.fail(refusal)
       }),
     find: (txHash) =>
       Effect.suspend(() =>
@@ -57,10 +55,27 @@ export const unavailable = (operation: string): ChainUnavailable =>
   new ChainUnavailable({ operation, cause: new Error("switched off by a fault of the simulated node") })
 
 const simulateTx = (cell: ChainCell, state: ChainState, bytes: Uint8Array): Result.Result<bigint, TxRefused> => {
-  const failed = (log: string, gasUsed: bigint) =>
-    Result.fail(classifySimulation(`${toUtf8(log)}${LOCATION} with gas used: '${gasUsed}'`))
+  const { result } = runSimulation(cell, state, bytes)
+  return result.code === 0
+    ? Result.succeed(result.gasUsed)
+    : Result.fail(classifySimulation(simulationText(result.log, result.gasUsed)))
+}
+
+/** The text with which a node answers a simulation that failed. */
+export const simulationText = (log: string, gasUsed: bigint): string =>
+  `${toUtf8(log)}${LOCATION} with gas used: '${gasUsed}'`
+
+/** Runs bytes on a committed state as `Simulate` does; bytes that do not decode are a result too. */
+export const runSimulation = (
+  cell: ChainCell,
+  state: ChainState,
+  bytes: Uint8Array
+): { readonly result: TxResult; readonly messages: ReadonlyArray<TxMessage> } => {
   const decoded = decodeTx(bytes)
-  if (Result.isFailure(decoded)) return failed(refuse(SDK.txDecode, decoded.failure.message).log, 0n)
+  if (Result.isFailure(decoded)) {
+    const refusal = refuse(SDK.txDecode, decoded.failure.message)
+    return { result: { ...refusal, gasWanted: 0n, gasUsed: 0n, events: [] }, messages: [] }
+  }
   const { result } = executeTx({
     state,
     tx: decoded.success,
@@ -70,20 +85,31 @@ const simulateTx = (cell: ChainCell, state: ChainState, bytes: Uint8Array): Resu
     verifiers: cell.options.verifiers,
     minGasPriceScaled: 0n
   })
-  return result.code === 0 ? Result.succeed(result.gasUsed) : failed(result.log, result.gasUsed)
+  return { result, messages: decoded.success.messages }
 }
 
-/** The refusal, or nothing when the bytes are pending (or are said to be). */
-const broadcastTx = (cell: ChainCell, node: TxNode, bytes: Uint8Array): TxRefused | ChainUnavailable | undefined => {
+/** Whether the answer to this broadcast is lost; counts it. */
+export const losesReply = (node: TxNode): boolean => {
+  const { loseReplies } = node.faults()
+  if (loseReplies > 0) node.setFaults({ loseReplies: loseReplies - 1 })
+  return loseReplies > 0
+}
+
+/** CheckTx through this node. The refusal, or nothing when the bytes are pending (or are said to be). */
+export const broadcastTx = (
+  cell: ChainCell,
+  node: TxNode,
+  bytes: Uint8Array
+): TxRefusal | UncodedRefusal | undefined => {
   const [injected, ...otherRefusals] = node.faults().refusals
   if (injected !== undefined) {
     node.setFaults({ refusals: otherRefusals })
-    return answerOf(injected)
+    return injected
   }
   const { inclusionDelayBlocks, dropAccepted, dropKeepsCache } = node.faults()
   const notBefore = cell.state.height + 1n + inclusionDelayBlocks
   const checked = checkTx(cell.mempool, bytes, notBefore, cell.checkContext(node.state()))
-  if (Result.isFailure(checked)) return answerOf(checked.failure)
+  if (Result.isFailure(checked)) return checked.failure
   const hash = newestHash(checked.success)
   const drops = dropAccepted > 0 && hash !== undefined
   if (drops) node.setFaults({ dropAccepted: dropAccepted - 1 })

@@ -1,14 +1,17 @@
 /** One node of the simulated chain: what it has seen of the chain, the ports of its clients, and its faults. */
 import { Context, Effect, Option, PubSub, type Scope, Stream } from "effect"
+import type { Sha256 } from "../../domain/crypto/Sha256.ts"
 import { type Block, Blocks } from "../../domain/ports/Blocks.ts"
 import type { ChainQuery } from "../../domain/ports/ChainQuery.ts"
 import type { ChainTx } from "../../domain/ports/ChainTx.ts"
 import type { ChainCell } from "./ChainCell.ts"
 import type { ChainState } from "./ChainState.ts"
-import type { CommittedBlock } from "./CommittedBlock.ts"
+import type { TxRefusal } from "./ChainErrors.ts"
+import type { BlockTx, CommittedBlock } from "./CommittedBlock.ts"
+import type { MempoolLimits, UncodedRefusal } from "./Mempool.ts"
 import { type NodeFaults, noFaults } from "./NodeFaults.ts"
 import { makeNodeQuery } from "./NodeQuery.ts"
-import { makeNodeTx, unavailable } from "./NodeTx.ts"
+import { broadcastTx, losesReply, makeNodeTx, runSimulation, unavailable } from "./NodeTx.ts"
 
 /** A node's switches. */
 export class SimNode extends Context.Service<
@@ -28,6 +31,32 @@ export interface NodePorts {
   readonly query: ChainQuery["Service"]
   readonly tx: ChainTx["Service"]
   readonly node: SimNode["Service"]
+  readonly wire: NodeWire
+}
+
+/** The node as its wire sees it: states and answers before a client's adapter has read them. Everything is synchronous. */
+export interface NodeWire {
+  readonly chainId: string
+  /** Height of the newest block shown. */
+  readonly height: () => bigint
+  /** The state that queries and transactions see. */
+  readonly state: () => ChainState
+  /** A committed state up to that one, while it is kept (`MAX_KEPT_STATES`). */
+  readonly stateAt: (height: bigint) => ChainState | undefined
+  /** A block up to the one shown, while it is kept. */
+  readonly block: (height: bigint) => CommittedBlock | undefined
+  /** A transaction of such a block by its upper-case hash. */
+  readonly transaction: (hash: string) => { readonly height: bigint; readonly tx: BlockTx } | undefined
+  /** Hashes of what waits for a block. */
+  readonly pending: () => ReadonlyArray<{ readonly hash: string; readonly bytes: Uint8Array }>
+  /** CheckTx: the refusal, or nothing when the bytes wait for a block. */
+  readonly checkTx: (bytes: Uint8Array) => TxRefusal | UncodedRefusal | undefined
+  /** Whether the answer of this broadcast is to be lost; counts it. */
+  readonly losesReply: () => boolean
+  readonly simulate: (bytes: Uint8Array) => ReturnType<typeof runSimulation>
+  readonly sha256: Sha256
+  readonly faults: () => NodeFaults
+  readonly limits: MempoolLimits
 }
 
 /** Blocks that a slow reader of `changes` may be behind before it misses some. */
@@ -87,6 +116,24 @@ export const makeSimNode = (
         }),
         query: makeNodeQuery({ state: view.state, block: blockAt, readFailure }),
         tx: makeNodeTx(cell, view),
+        wire: {
+          chainId: cell.state.chainId,
+          height: () => state.height,
+          state: queryState,
+          stateAt: (height) => (height > queryState().height ? undefined : cell.stateAt(height)),
+          block: blockAt,
+          transaction: (hash) => {
+            const found = cell.transaction(hash)
+            return found === undefined || found.height > state.height ? undefined : found
+          },
+          pending: () => cell.mempool.pending,
+          checkTx: (bytes) => broadcastTx(cell, view, bytes),
+          losesReply: () => losesReply(view),
+          simulate: (bytes) => runSimulation(cell, queryState(), bytes),
+          sha256: cell.options.verifiers.sha256,
+          faults: () => faults,
+          limits: cell.options.limits
+        },
         node: SimNode.of({
           height: Effect.sync(() => state.height),
           faults: Effect.sync(() => faults),
