@@ -16,6 +16,7 @@ import * as SupplierStoreRedis from "../adapters/redis/SupplierStoreRedis.ts"
 import * as CachedChainQuery from "../domain/cache/CachedChainQuery.ts"
 import { SupplierStates } from "../domain/cache/SupplierStates.ts"
 import { BulkSha256 } from "../domain/crypto/BulkSha256.ts"
+import { BlockHint, followAnnouncements } from "../domain/chain/BlockAnnouncement.ts"
 import { drain } from "../domain/lifecycle/Drain.ts"
 import { ChainReadiness } from "../domain/lifecycle/Readiness.ts"
 import { type FleetMiner, startFleetMiner } from "../domain/mining/FleetMiner.ts"
@@ -67,6 +68,7 @@ export const runMinerProcess = <E, R>(
         )
         yield* startProbes({ host, port, reasons })
       }
+      yield* Effect.forkScoped(followAnnouncements(yield* BlockHint))
       yield* started(miner)
       const end = drain([{ name: "committed, checkpointed, leases released", run: miner.drain }], DRAIN_DEADLINE)
       return yield* Effect.onExit(Effect.never, () => end)

@@ -16,6 +16,7 @@ import * as RelaySpoolDisk from "../adapters/spool/RelaySpoolDisk.ts"
 import * as CachedChainQuery from "../domain/cache/CachedChainQuery.ts"
 import { warmUp } from "../domain/cache/RefreshCaches.ts"
 import { ServiceFactors } from "../domain/cache/ServiceFactors.ts"
+import { BlockHint, followAnnouncements } from "../domain/chain/BlockAnnouncement.ts"
 import { drain } from "../domain/lifecycle/Drain.ts"
 import { ChainReadiness } from "../domain/lifecycle/Readiness.ts"
 import type { Blocks } from "../domain/ports/Blocks.ts"
@@ -58,6 +59,7 @@ export const runRelayer = <E, R>(
       for (const { enabled: isOn, address } of [config.metrics, config.healthCheck]) {
         if (isOn) yield* startProbes({ host: address.host ?? HERE, port: address.port, reasons })
       }
+      yield* Effect.forkScoped(followAnnouncements(yield* BlockHint))
       yield* started(server.port)
       const end = drain(
         [

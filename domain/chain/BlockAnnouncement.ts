@@ -2,7 +2,7 @@
  * The fleet's word that a block was committed, as the Go miner's leader writes it on the channel `events:blocks`. Only a
  * hint: whoever hears it looks at the chain at once, and believes what the chain shows.
  */
-import { Effect, Option, Result, Schema, Stream } from "effect"
+import { Context, Effect, Option, Result, Schema, Stream } from "effect"
 import { Broadcast } from "../ports/Broadcast.ts"
 import type { Block, Blocks } from "../ports/Blocks.ts"
 import { formatBlockTime, parseBlockTime } from "./BlockTime.ts"
@@ -67,3 +67,8 @@ export const followAnnouncements = (
       Result.match(decodeAnnouncement(payload), { onFailure: () => Effect.void, onSuccess: hint })
     )
   )
+
+/** What an announced block makes the chain's client do; nothing where the chain is in this process. */
+export const BlockHint = Context.Reference<(block: Block) => Effect.Effect<void>>("relaymill/domain/chain/BlockHint", {
+  defaultValue: () => () => Effect.void
+})

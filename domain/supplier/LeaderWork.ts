@@ -2,6 +2,7 @@
  * What the leader does for all replicas. Each piece is derived from the chain or from the configuration, may be repeated,
  * and gives way to what was written at a later height: two leaders for a while end where one would.
  */
+import { announceBlocks } from "../chain/BlockAnnouncement.ts"
 import type { ChainCaches } from "../cache/ChainCaches.ts"
 import { keepCachesFresh } from "../cache/RefreshCaches.ts"
 import { type FactorSettings, keepServiceFactorsPublished } from "../cache/ServiceFactors.ts"
@@ -10,7 +11,7 @@ import { watchBlockHealth } from "../monitoring/BlockHealthMonitor.ts"
 import type { MonitorSettings } from "../monitoring/MonitorSettings.ts"
 import type { Notices } from "../monitoring/Notices.ts"
 import { adviseOnParams } from "../monitoring/ParamsAdvisory.ts"
-import type { Blocks } from "../ports/Blocks.ts"
+import { Blocks } from "../ports/Blocks.ts"
 import type { Broadcast } from "../ports/Broadcast.ts"
 import type { ChainQuery } from "../ports/ChainQuery.ts"
 import type { SharedCache } from "../ports/SharedCache.ts"
@@ -27,6 +28,7 @@ export const leaderWork = (
   notices: Notices
 ): ReadonlyArray<LeaderWork<LeaderPorts>> => [
   { name: "refresh of the shared caches", run: keepCachesFresh },
+  { name: "announcements of blocks", run: Blocks.use(announceBlocks) },
   { name: "service factors", run: keepServiceFactorsPublished(factors) },
   ...(balance === undefined
     ? []

@@ -1,7 +1,7 @@
 /** Two leaders at once leave behind what one alone would. */
 import { assert, describe, it } from "@effect/vitest"
 import { bytesToHex } from "@noble/curves/utils.js"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as CachedChainQuery from "../../../domain/cache/CachedChainQuery.ts"
 import { noMonitors } from "../../../domain/monitoring/MonitorSettings.ts"
@@ -76,6 +76,25 @@ describe("the work of a leader", () => {
       // The state is that of the last refresh, not of nothing.
       const mark = alone.find(([key]) => key === "mill:cache:refreshed_at")
       assert.strictEqual(mark?.[1], bytesToHex(new TextEncoder().encode("116")))
+    })
+  )
+
+  it.effect("tells the fleet of every block, in the words of Go's leader", () =>
+    Effect.gen(function* () {
+      const world = yield* makeWorld
+      const heard: Array<string> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(world.bus.subscribe("events:blocks"), (text) => Effect.sync(() => heard.push(text)))
+      )
+      yield* lead(world, world)
+      yield* TestClock.adjust("1 second")
+      yield* world.setHeight(101n)
+      yield* TestClock.adjust("1 second")
+      const { height, hash } = yield* world.blocks.latest
+      assert.strictEqual(height, 101n)
+      const last: unknown = JSON.parse(heard.at(-1) ?? "")
+      assert.deepInclude(last, { height: 101, hash: Buffer.from(hash).toString("base64") })
+      assert.match(heard.at(-1) ?? "", /"timestamp":"\d{4}-\d\d-\d\dT[^"]+Z"\}$/)
     })
   )
 })
