@@ -29,7 +29,7 @@ import {
   type Obstacle,
   SubmissionMemory
 } from "./SubmissionMemory.ts"
-import { type Submission, submitCommand } from "./Submission.ts"
+import { knownLimits, type Submission, submitCommand } from "./Submission.ts"
 import { mayPassSimulation, type SendMode } from "./SubmissionTiming.ts"
 
 /**
@@ -97,7 +97,7 @@ const signedIntent = Effect.fnUntraced(function* (
 ) {
   const { gasPrice } = (yield* MinerSettings).submission
   const draft = yield* draftTx(submission, batch, block, yield* nextSequence)
-  const gas = yield* chosenGas(submission, batch, draft, block, mode)
+  const gas = yield* fittingGas(batch, yield* chosenGas(submission, batch, draft, block, mode))
   const tx = yield* sign(draft, { gasLimit: gas, amount: feeAmount(gas, gasPrice), denom: gasPrice.denom })
   const intent: TxIntent = {
     txHash: tx.hash,
@@ -296,6 +296,10 @@ const chosenGas = Effect.fnUntraced(function* (
   }
   return greater(gasLimit(simulated.value, settings.gasAdjustment), least)
 })
+
+/** One message alone gets at most what a block can hold: its gas may be enough all the same. */
+const fittingGas = (batch: Batch, gas: bigint) =>
+  Effect.map(knownLimits, ({ maxGas }) => (batch.length === 1 && maxGas !== undefined && gas > maxGas ? maxGas : gas))
 
 /**
  * Gas of one message among so many where it cannot be simulated. In a smaller transaction than the one that was simulated

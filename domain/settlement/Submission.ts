@@ -1,11 +1,15 @@
 /** One kind of message and one window: what claims and proofs of the sessions that end together have in common. */
 import { Effect } from "effect"
-import type { MinerSettings } from "../mining/MinerSettings.ts"
+import { MinerSettings } from "../mining/MinerSettings.ts"
+import type { SliceBounds } from "../mining/Slices.ts"
+import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { LeaseLost } from "../ports/Leases.ts"
 import type { SessionCommand } from "../session/SessionDecider.ts"
 import type { SessionState } from "../session/SessionState.ts"
 import type { HeightRange } from "../session/SessionWindow.ts"
-import { countFailedStep, type SubmissionMemory } from "./SubmissionMemory.ts"
+import { gasLimit } from "../tx/TxFee.ts"
+import type { BlockLimits } from "../protocol/BlockLimits.ts"
+import { countFailedStep, SubmissionMemory } from "./SubmissionMemory.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 
 /** Which message: `MsgCreateClaim` or `MsgSubmitProof`. Value of the metric label `kind`. */
@@ -31,10 +35,27 @@ export const submitCommand = (
     ? { _tag: "SubmitClaim", txHash: sent.txHash, root: sent.root, window, height: sent.height }
     : { _tag: "SubmitProof", txHash: sent.txHash, window, height: sent.height }
 
-/** Bounds of one transaction. */
-export const batchBounds = (kind: SubmissionKind, { submission }: MinerSettings) => ({
-  items: (kind === "claim" ? submission.batchClaims : submission.batchProofs) ? submission.batchMessages : 1,
-  bytes: submission.batchBytes
+/** What a block can hold; nothing is known to be limited while the chain does not answer. */
+export const knownLimits: Effect.Effect<BlockLimits, never, ChainQuery> = Effect.orElseSucceed(
+  ChainQuery.use((chain) => chain.blockLimits),
+  (): BlockLimits => ({ maxBytes: undefined, maxGas: undefined })
+)
+
+/** Bounds of one transaction: those of the settings, and what of its messages a block can hold at the gas they take. */
+export const batchBounds = Effect.fnUntraced(function* (kind: SubmissionKind) {
+  const { submission } = yield* MinerSettings
+  const { gas, leastGas } = yield* SubmissionMemory
+  const { maxBytes, maxGas } = yield* knownLimits
+  const isBatched = kind === "claim" ? submission.batchClaims : submission.batchProofs
+  const simulated = gasLimit(gas[kind], submission.gasAdjustment)
+  const likely = submission.fixedGasPerMessage ?? simulated
+  const each = likely > leastGas[kind] ? likely : leastGas[kind]
+  const fitting = maxGas === undefined ? submission.batchMessages : Number(maxGas / each)
+  const bounds: SliceBounds = {
+    items: isBatched ? Math.max(1, Math.min(submission.batchMessages, fitting)) : 1,
+    bytes: Math.min(submission.batchBytes, maxBytes === undefined ? submission.batchBytes : Number(maxBytes))
+  }
+  return bounds
 })
 
 /** Failures that stop one session's step and leave everything else going; the step is repeated at the next look. */

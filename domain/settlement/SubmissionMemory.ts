@@ -64,6 +64,8 @@ export interface SubmissionRecords {
   /** Sessions whose message was refused: they go alone, and only after a simulation. */
   readonly alone: Set<SessionId>
   readonly marks: Map<SessionId, SealMark>
+  /** Verified proofs that are due, by the hash of the seed block that they answer. */
+  readonly prepared: Map<SessionId, { readonly seed: Uint8Array; readonly proof: Uint8Array }>
   /** Second transactions built for a session whose first one may be lost. */
   readonly replacements: { readonly claim: Map<SessionId, number>; readonly proof: Map<SessionId, number> }
   /** When a node last answered a transaction, by hash, and what: it is sent once at each height. */
@@ -91,6 +93,7 @@ export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint, chain: S
   obstacles: new Map(),
   alone: new Set(),
   marks: new Map(),
+  prepared: new Map(),
   replacements: { claim: new Map(), proof: new Map() },
   sentAt: new Map(),
   failedSteps: 0,
@@ -131,7 +134,7 @@ export const clearObstacle = (session: SessionId) =>
 export const forgetOthers = (live: ReadonlySet<SessionId>) =>
   Effect.map(SubmissionMemory, (memory) => {
     const { claim, proof } = memory.replacements
-    for (const notes of [memory.obstacles, memory.marks, claim, proof]) {
+    for (const notes of [memory.obstacles, memory.marks, memory.prepared, claim, proof]) {
       for (const session of notes.keys()) if (!live.has(session)) notes.delete(session)
     }
     for (const session of memory.alone) if (!live.has(session)) memory.alone.delete(session)

@@ -54,7 +54,8 @@ export const submitClaims = Effect.fnUntraced(function* (
     { concurrency: settings.submission.concurrentSessions }
   )
   const worthwhile = yield* worthSending("claim", replaced, messages.flat())
-  const batches = planBatches(worthwhile, memory.alone, batchBounds("claim", settings))
+  if (worthwhile.length === 0) return
+  const batches = planBatches(worthwhile, memory.alone, yield* batchBounds("claim"))
   yield* sendAll(submission, batches, group.sessions, block)
 })
 

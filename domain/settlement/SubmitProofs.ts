@@ -5,13 +5,13 @@
  */
 import { Effect, Option } from "effect"
 import { BulkSha256 } from "../crypto/BulkSha256.ts"
-import { MinerSettings } from "../mining/MinerSettings.ts"
 import type { SessionCopy } from "../mining/SessionCopy.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
 import { type Block, Blocks } from "../ports/Blocks.ts"
 import { readFresh } from "../cache/FreshRead.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { TxIntent } from "../ports/SupplierStore.ts"
+import { bytesEqual } from "../smst/TrieSpec.ts"
 import type { ProofParams } from "../protocol/ProofParams.ts"
 import type { SessionCommand } from "../session/SessionDecider.ts"
 import { encodeClaim, packSubmitProof } from "../tx/ProofMessages.ts"
@@ -97,12 +97,11 @@ export const submitProofs = Effect.fnUntraced(function* (
   intents: ReadonlyArray<TxIntent>,
   block: Block
 ) {
-  const settings = yield* MinerSettings
   const memory = yield* SubmissionMemory
   const submission: Submission = { kind: "proof", sessionEnd: group.sessionEnd, window: group.heights.proof }
   const { covered, replaced } = yield* followIntents(submission, intents, group, claims, block)
   const mode = sendMode(submission.window, block.height, yield* isGasTrusted("proof"))
-  if (mode === "early" || mode === "closed") return
+  if (mode === "closed" || block.height < group.heights.seed) return
   const due = group.sessions.filter(
     ({ session, state }) => isDue("proof", state) && !covered.has(session) && !isProofJudged(state, session, claims)
   )
@@ -110,8 +109,11 @@ export const submitProofs = Effect.fnUntraced(function* (
   const seed = yield* Blocks.use((blocks) => blocks.at(group.heights.seed))
   if (Option.isNone(seed)) return
   const messages = yield* Effect.forEach(due, (copy) => proofMessage(copy, seed.value, block.height))
+  // They were built ahead, so that at the window's first height they only have to be sent.
+  if (mode === "early") return
   const worthwhile = yield* worthSending("proof", replaced, messages.flat())
-  const batches = planBatches(worthwhile, memory.alone, batchBounds("proof", settings))
+  if (worthwhile.length === 0) return
+  const batches = planBatches(worthwhile, memory.alone, yield* batchBounds("proof"))
   yield* sendAll(submission, batches, group.sessions, block)
 })
 
@@ -122,6 +124,23 @@ const isProofJudged = (
   claims: Option.Option<ClaimsOnChain>
 ): boolean => proof !== undefined && Option.isSome(claims) && isJudgedInvalid(claims.value.get(session))
 
+/** Gob bytes of the session's verified proof, built once for a seed as long as there is room to keep it. */
+const preparedProof = Effect.fnUntraced(function* (copy: SessionCopy, seed: Block) {
+  const { prepared } = yield* SubmissionMemory
+  const known = prepared.get(copy.session)
+  if (known !== undefined && bytesEqual(known.seed, seed.hash)) return known.proof
+  const sha256 = yield* BulkSha256
+  const { target } = yield* sessionPrices(copy.state.header)
+  const proof = yield* buildProof(copy, { path: proofPath(seed.hash, copy.session, sha256), target })
+  let bytes = proof.length
+  for (const other of prepared.values()) bytes += other.proof.length
+  if (bytes <= PREPARED_BYTES) prepared.set(copy.session, { seed: seed.hash, proof })
+  return proof
+})
+
+/** Proofs of one supplier that are kept while they are due: some hundred of usual size. */
+const PREPARED_BYTES = 1_048_576
+
 /** The session's message; none when its proof cannot be built now, which is noted. */
 const proofMessage = (copy: SessionCopy, seed: Block, height: bigint) =>
   Effect.gen(function* () {
@@ -131,9 +150,7 @@ const proofMessage = (copy: SessionCopy, seed: Block, height: bigint) =>
       yield* SessionLedger.use((ledger) => ledger.record(session, { _tag: "WaiveProof", height }))
       return []
     }
-    const sha256 = yield* BulkSha256
-    const { target } = yield* sessionPrices(state.header)
-    const proof = yield* buildProof(copy, { path: proofPath(seed.hash, session, sha256), target })
+    const proof = yield* preparedProof(copy, seed)
     const outgoing: Outgoing = {
       session,
       root: state.accepted.root,

@@ -29,6 +29,17 @@ const empty: Bound = { bound: "an empty value, never written", metric: "none: co
 
 /** By file, then by the name it is bound to. */
 export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound>>>> = {
+  "adapters/chain/BlockLedger.ts": {
+    "#byHeight": { bound: "BLOCKS_KEPT; the lowest is forgotten", metric: "relaymill_chain_blocks" }
+  },
+  "adapters/chain/BlockWatch.ts": {
+    inbox: { bound: "INBOX; the oldest word is dropped", metric: "none: 64 small words for each endpoint" }
+  },
+  "adapters/chain/BlocksNode.ts": {
+    changes: { bound: "CHANGES_BUFFER for each reader; older blocks are skipped", metric: "none: 16 blocks" }
+  },
+  "adapters/chain/CometRpc.ts": { chunks: local("the bound of one answer's body") },
+  "adapters/chain/RpcEndpoints.ts": { endpoints: local("nodes of the configuration") },
   "adapters/chain/JsonElements.ts": { "#levels": local("MAX_DEPTH levels of one text") },
   "adapters/chain/EndpointHealth.ts": {
     "#faults": { bound: "one for each kind of fault", metric: "relaymill_chain_endpoint_up" }
@@ -315,6 +326,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     obstacles: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     alone: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     marks: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
+    prepared: { bound: "PREPARED_BYTES; live sessions: `forgetOthers` at each block", metric: HELD },
     claim: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     proof: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     sentAt: { bound: "open transactions; removed with their intent", metric: HELD }
