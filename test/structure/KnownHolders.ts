@@ -38,15 +38,12 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/chain/BlocksNode.ts": {
     changes: { bound: "CHANGES_BUFFER for each reader; older blocks are skipped", metric: "none: 16 blocks" }
   },
-  "adapters/chain/CometRpc.ts": { chunks: local("the bound of one answer's body") },
-  "adapters/chain/RpcEndpoints.ts": { endpoints: local("nodes of the configuration") },
   "adapters/chain/JsonElements.ts": { "#levels": local("MAX_DEPTH levels of one text") },
   "adapters/chain/EndpointHealth.ts": {
     "#faults": { bound: "one for each kind of fault", metric: "relaymill_chain_endpoint_up" }
   },
   "adapters/chain/EndpointPool.ts": {
-    unimplemented: { bound: "operations of the code for each endpoint", metric: "none: names in the code" },
-    failedForGood: local("endpoints of the configuration")
+    unimplemented: { bound: "operations of the code for each endpoint", metric: "none: names in the code" }
   },
   "adapters/config/ConfigFile.ts": { overrides: empty, entries: local("keys of one configuration file") },
   "adapters/config/Findings.ts": {

@@ -1,0 +1,68 @@
+/** The nodes' RPC endpoints, each with its connections, and the pools over which calls go to the best of them. */
+import { Context, Duration, Effect, Layer, type Redacted } from "effect"
+import { type CometRpc, makeCometRpc } from "./CometRpc.ts"
+import { defaultPoolSettings, type Endpoint, type EndpointPool, makeEndpointPool } from "./EndpointPool.ts"
+
+/** Every configured node's RPC. */
+export class RpcEndpoints extends Context.Service<
+  RpcEndpoints,
+  {
+    /** In the order of the configuration; names differ. */
+    readonly endpoints: ReadonlyArray<Endpoint<CometRpc>>
+    /** Short calls. */
+    readonly pool: EndpointPool<CometRpc>
+    /** Whole blocks and their results, which can take long. */
+    readonly bodies: EndpointPool<CometRpc>
+  }
+>()("relaymill/adapters/chain/RpcEndpoints") {}
+
+/** Which nodes are called and how. */
+export interface RpcEndpointsSettings {
+  /** Absolute http(s) URLs, at least one; the first is preferred. Repeated ones count once. */
+  readonly urls: ReadonlyArray<Redacted.Redacted>
+  /** Longest time of a short call with all its attempts. */
+  readonly deadline: Duration.Duration
+  /** Longest time in which a block's results are read. */
+  readonly bodyDeadline: Duration.Duration
+  /** Longest results of a block in bytes: a block in which sessions settle can have hundreds of megabytes. */
+  readonly maxResultsBytes: number
+}
+
+/** 5 s for a call; a minute and 1 GiB for the results of a block. */
+export const defaultRpcSettings = (urls: ReadonlyArray<Redacted.Redacted>): RpcEndpointsSettings => ({
+  urls,
+  deadline: Duration.seconds(5),
+  bodyDeadline: Duration.minutes(1),
+  maxResultsBytes: 2 ** 30
+})
+
+/** Results of blocks that are read at the same time: each may hold events of a settlement. */
+const BODIES_AT_ONCE = 2
+
+/** Opens no connection: nodes may be away. */
+export const layer = (settings: RpcEndpointsSettings): Layer.Layer<RpcEndpoints> =>
+  Layer.effect(
+    RpcEndpoints,
+    Effect.gen(function* () {
+      const endpoints: Array<Endpoint<CometRpc>> = []
+      for (const url of settings.urls) {
+        const client = yield* makeCometRpc({ url, maxResultsBytes: settings.maxResultsBytes })
+        const { name } = client.address
+        const sameName = endpoints.filter((endpoint) => endpoint.client.address.name === name)
+        if (sameName.some(({ client: { address } }) => address.path === client.address.path)) continue
+        // Nodes behind one host are told apart by their number: paths may hold tokens.
+        endpoints.push({ name: sameName.length === 0 ? name : `${name}#${sameName.length + 1}`, client })
+      }
+      const common = { ...defaultPoolSettings("rpc"), deadline: settings.deadline }
+      return {
+        endpoints,
+        pool: yield* makeEndpointPool(endpoints, common),
+        bodies: yield* makeEndpointPool(endpoints, {
+          ...common,
+          wire: "rpc_bodies",
+          deadline: settings.bodyDeadline,
+          concurrency: BODIES_AT_ONCE
+        })
+      }
+    })
+  )
