@@ -161,8 +161,11 @@ export const makeEndpointPool = <C>(
         .map(({ member }) => member)
 
     const whyNone = (operation: string): EndpointFailed => {
-      const unknown = members.find((member) => !knows(member, operation))
-      if (unknown !== undefined) return unimplementedYet(unknown.name, operation)
+      const [lacking] = members
+      // Only if nobody has it: one that rests might.
+      if (lacking !== undefined && members.every((member) => !knows(member, operation))) {
+        return unimplementedYet(lacking.name, operation)
+      }
       const [first] = members
       const detail = members.map(({ name, health }) => `${name}: ${conditionOf(health) ?? "is not asked"}`).join("; ")
       return new EndpointFailed({ endpoint: first?.name ?? "none", operation, kind: "transport", detail })
@@ -191,8 +194,10 @@ export const makeEndpointPool = <C>(
           const result = yield* attempt(member, operation, index < asked.length - 1 ? left / 2 : left, use)
           if (Result.isSuccess(result)) return result.success
           if (!(result.failure instanceof EndpointFailed)) return yield* Effect.fail(result.failure)
-          last = result.failure
-          if (last.kind === "internal" || last.kind === "unimplemented") failedForGood.add(member)
+          const failure = result.failure
+          // That one endpoint lacks the method says less than how another failed.
+          if (last === undefined || failure.kind !== "unimplemented") last = failure
+          if (failure.kind === "internal" || failure.kind === "unimplemented") failedForGood.add(member)
         }
       }
     })
