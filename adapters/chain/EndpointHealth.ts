@@ -33,6 +33,9 @@ const STEP = 0.1
 const SLOW_MILLIS = 1_000
 const SLOW_SCORE = 0.3
 
+/** Failures that may be of what was asked: one odd record must not keep every other read from an endpoint. */
+const ANSWERED: ReadonlySet<FailureKind> = new Set(["internal", "undecodable"])
+
 /** Mutable health of one endpoint. */
 export class EndpointHealth {
   readonly #clock: Clock.Clock
@@ -96,11 +99,11 @@ export class EndpointHealth {
     return wasDown
   }
 
-  /** It failed. Returns whether this took it down. An endpoint that says what is wrong is there and does not rest. */
+  /** It failed. Returns whether this took it down. An endpoint that said something is there and does not rest. */
   noteFailure(kind: FailureKind, detail: string): boolean {
     if (kind === "unimplemented") return false
     this.#observe(1)
-    if (kind === "internal") return false
+    if (ANSWERED.has(kind)) return false
     this.#inARow++
     if (this.#inARow < this.#breaker.failureThreshold) return false
     const wasUp = this.#down === undefined

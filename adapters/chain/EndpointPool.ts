@@ -7,7 +7,7 @@ import { monotonicMillisOf } from "../../domain/lifecycle/MonotonicTime.ts"
 import type { ReadinessReason } from "../../domain/lifecycle/Readiness.ts"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { ChainUnavailable } from "../../domain/ports/Blocks.ts"
-import { EndpointFailed } from "./EndpointFailed.ts"
+import { EndpointFailed, type FailureKind } from "./EndpointFailed.ts"
 import { type BreakerSettings, type EndpointFault, EndpointHealth } from "./EndpointHealth.ts"
 import { type ChainWire, endpointMetrics } from "./EndpointMetrics.ts"
 
@@ -73,6 +73,9 @@ const UNIMPLEMENTED_MILLIS = 60_000
 /** Pause before endpoints are asked a second time: this, doubled each round, halved to doubled by chance. */
 const ROUND_PAUSE_MILLIS = 100
 const LONGEST_PAUSE_MILLIS = 1_000
+
+/** Failures that an endpoint would repeat: only others are asked. */
+const FOR_GOOD: ReadonlySet<FailureKind> = new Set(["internal", "undecodable", "unimplemented"])
 
 /** Time that a call may need to end after its deadline. */
 const GRACE_MILLIS = 100
@@ -197,7 +200,7 @@ export const makeEndpointPool = <C>(
           const failure = result.failure
           // That one endpoint lacks the method says less than how another failed.
           if (last === undefined || failure.kind !== "unimplemented") last = failure
-          if (failure.kind === "internal" || failure.kind === "unimplemented") failedForGood.add(member)
+          if (FOR_GOOD.has(failure.kind)) failedForGood.add(member)
         }
       }
     })

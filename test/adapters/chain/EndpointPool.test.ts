@@ -126,6 +126,17 @@ describe("EndpointPool", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("never lets an endpoint rest for what it says of one question", () =>
+    Effect.gen(function* () {
+      for (const kind of ["internal", "undecodable"] as const) {
+        const { pool, clients } = yield* build(kind)
+        for (let i = 0; i < 9; i++) assert.deepInclude(causeOf(yield* ask(pool, 0)), { kind, detail: "told so" })
+        clients[0]!.mode = "ok"
+        assert.deepStrictEqual(yield* ask(pool, 0), Result.succeed("node0:9090"))
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("remembers for a minute that an endpoint does not have a method, and that alone", () =>
     Effect.gen(function* () {
       const { pool, clients, calls } = yield* build("unimplemented")
