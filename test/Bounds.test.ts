@@ -36,7 +36,7 @@ const CLOSED_LABELS: Readonly<Record<string, string>> = {
   store: "the memory stores",
   supplier: "suppliers whose keys are held",
   type: "added, removed",
-  wire: "grpc, rpc"
+  wire: "query, rpc, rpc_bodies"
 }
 
 const found = (code: string) => holdersOf({ path: "domain/x/X.ts", code }).map(({ name, line }) => `${name}:${line}`)

@@ -2,10 +2,9 @@
  * The `ChainQuery` port over full nodes. Nothing is kept here: caches are above. Every read ends within the deadline of
  * the pool; a node that lacks compute units at heights is asked for the live ones.
  */
-import { Effect, Option, Result } from "effect"
+import { Context, Effect, Layer, Option, Result } from "effect"
 import * as Account from "../../domain/chain/Account.ts"
 import * as Application from "../../domain/chain/Application.ts"
-import type { ChainEvent } from "../../domain/chain/ChainEvents.ts"
 import * as Claim from "../../domain/chain/Claim.ts"
 import { InvalidChainRecord, UPOKT, upoktFromMessage } from "../../domain/chain/Coin.ts"
 import { proofFromMessage, sessionFromMessage, sharedFromMessage } from "../../domain/chain/ModuleParams.ts"
@@ -22,23 +21,30 @@ import * as Session from "../../domain/chain/Session.ts"
 import * as Supplier from "../../domain/chain/Supplier.ts"
 import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { ChainQuery, ServiceNotFound, SessionNotFound } from "../../domain/ports/ChainQuery.ts"
-import type { BlockLimits } from "../../domain/protocol/BlockLimits.ts"
 import type { ServiceId } from "../../domain/protocol/Identifiers.ts"
 import { readClaims } from "./ClaimPages.ts"
 import { EndpointFailed } from "./EndpointFailed.ts"
 import { type QueryCalls, type QueryFailure, required, sameAs } from "./QueryCalls.ts"
+import { QueryEndpoints } from "./QueryEndpoints.ts"
 import { sessionRefusal } from "./SessionRefusals.ts"
 
 /** What the port needs besides queries: reads of CometBFT RPC. */
-export interface BlockReads {
-  /** As the port has it. */
-  readonly blockEvents: (height: bigint) => Effect.Effect<Option.Option<ReadonlyArray<ChainEvent>>, ChainUnavailable>
-  /** As the port has it. */
-  readonly blockLimits: Effect.Effect<BlockLimits, ChainUnavailable>
-}
+export class BlockReads extends Context.Service<
+  BlockReads,
+  Pick<ChainQuery["Service"], "blockEvents" | "blockLimits">
+>()("relaymill/adapters/chain/BlockReads") {}
+
+/** The port over the endpoints of the context. */
+export const layer: Layer.Layer<ChainQuery, never, QueryEndpoints | BlockReads> = Layer.effect(
+  ChainQuery,
+  Effect.gen(function* () {
+    const { calls } = yield* QueryEndpoints
+    return makeChainQueryNode(calls, yield* BlockReads)
+  })
+)
 
 /** The port over `calls`, and over CometBFT RPC for what is no state. */
-export const makeChainQueryNode = (calls: QueryCalls, blocks: BlockReads): ChainQuery["Service"] => {
+export const makeChainQueryNode = (calls: QueryCalls, blocks: BlockReads["Service"]): ChainQuery["Service"] => {
   const account = (operation: string, address: string) =>
     calls.find({
       operation,

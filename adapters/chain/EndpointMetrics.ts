@@ -4,7 +4,7 @@ import { LATENCY_BOUNDARIES, series } from "../../domain/relay/RelayMetrics.ts"
 import type { FailureKind } from "./EndpointFailed.ts"
 
 /** The wire a pool speaks, as metrics and logs call it. */
-export type ChainWire = "grpc" | "rpc" | "rpc_bodies"
+export type ChainWire = "query" | "rpc" | "rpc_bodies"
 
 /** Counts of one pool. Each call updates at once and never fails. */
 export interface EndpointMetrics {

@@ -63,6 +63,8 @@ export interface EndpointPool<C> {
   ) => Effect.Effect<ReadonlyArray<EndpointAnswer<A, E>>>
   /** Says what is wrong with an endpoint that answers or, without a detail, that this is over. Unknown names are ignored. */
   readonly report: (endpoint: string, fault: EndpointFault, detail: string | undefined) => Effect.Effect<void>
+  /** False of an endpoint that was reported to be of another chain or forked, and of unknown names. No I/O. */
+  readonly isBelieved: (endpoint: string) => boolean
   /** What keeps endpoints from being asked; blocking when none is left. */
   readonly reasons: Effect.Effect<ReadonlyArray<ReadinessReason>>
 }
@@ -251,6 +253,7 @@ export const makeEndpointPool = <C>(
           detail === undefined ? Effect.logInfo("endpoint of the chain is well again") : Effect.logWarning(detail)
         ).pipe(Effect.annotateLogs({ endpoint: name, wire: settings.wire, fault }))
       }),
+      isBelieved: (name) => members.some((member) => member.name === name && !member.health.isRefused),
       reasons: Effect.sync(() => {
         const isBlocking = members.every(({ health }) => health.down !== undefined || health.isRefused)
         return members.flatMap(({ name, health }) => {

@@ -45,6 +45,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/chain/EndpointPool.ts": {
     unimplemented: { bound: "operations of the code for each endpoint", metric: "none: names in the code" }
   },
+  "adapters/chain/QueryEndpoints.ts": {
+    heights: { bound: "endpoints of the configuration", metric: "none: fixed when built" }
+  },
   "adapters/config/ConfigFile.ts": { overrides: empty, entries: local("keys of one configuration file") },
   "adapters/config/Findings.ts": {
     problems: local("problems of one configuration file"),

@@ -45,7 +45,7 @@ const noBlocks = {
   blockLimits: Effect.succeed({ maxBytes: undefined, maxGas: undefined })
 }
 
-const settings = { ...defaultPoolSettings("grpc"), deadline: Duration.millis(2_000) }
+const settings = { ...defaultPoolSettings("query"), deadline: Duration.millis(2_000) }
 
 const over = (...transports: ReadonlyArray<QueryTransport>) =>
   Effect.gen(function* () {

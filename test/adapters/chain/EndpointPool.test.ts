@@ -13,7 +13,7 @@ interface Told {
 
 class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {}) {}
 
-const settings = { ...defaultPoolSettings("grpc"), failureThreshold: 3 }
+const settings = { ...defaultPoolSettings("query"), failureThreshold: 3 }
 
 const use = (client: Told, endpoint: string): Effect.Effect<string, Refusal | EndpointFailed> => {
   client.calls++
@@ -156,11 +156,13 @@ describe("EndpointPool", () => {
       yield* pool.report("node0:9090", "lagging", "is 9 blocks behind")
       assert.deepStrictEqual(yield* ask(pool, 0), Result.succeed("node1:9090"))
       assert.deepStrictEqual(yield* pool.reasons, [
-        { text: "grpc endpoint node0:9090: is 9 blocks behind", isBlocking: false }
+        { text: "query endpoint node0:9090: is 9 blocks behind", isBlocking: false }
       ])
       clients[1]!.mode = "transport"
       assert.deepStrictEqual(yield* ask(pool, 0), Result.succeed("node0:9090"))
+      assert.isTrue(pool.isBelieved("node0:9090"))
       yield* pool.report("node0:9090", "wrong_chain", "is of chain other, not pocket")
+      assert.isFalse(pool.isBelieved("node0:9090"))
       assert.deepInclude(causeOf(yield* ask(pool)), { kind: "transport", endpoint: "node1:9090" })
       yield* pool.report("node0:9090", "wrong_chain", undefined)
       yield* pool.report("node0:9090", "lagging", undefined)

@@ -1,0 +1,111 @@
+/**
+ * Where state is read: the nodes' gRPC, and their RPC where gRPC is not given or fails. Looks at every endpoint now and
+ * then, so that one that has fallen behind is asked last.
+ */
+import { Context, Duration, Effect, Layer, Result, Schedule } from "effect"
+import { Query as Sessions } from "../../domain/chain/proto/pocket/session_pb.ts"
+import type { ReadinessReason } from "../../domain/lifecycle/Readiness.ts"
+import { type AbciQueries, makeAbciTransport } from "./AbciTransport.ts"
+import { EndpointFailed } from "./EndpointFailed.ts"
+import { defaultPoolSettings, type Endpoint, type EndpointPool, makeEndpointPool } from "./EndpointPool.ts"
+import { type GrpcAddress, grpcName, makeGrpcTransport } from "./GrpcTransport.ts"
+import { makeQueryCalls, pathOf, type QueryCalls } from "./QueryCalls.ts"
+import type { QueryTransport } from "./QueryTransport.ts"
+import { RpcEndpoints } from "./RpcEndpoints.ts"
+
+/** The endpoints and the questions asked of them. */
+export class QueryEndpoints extends Context.Service<
+  QueryEndpoints,
+  {
+    readonly calls: QueryCalls
+    /** For other calls than queries: simulation and broadcast. */
+    readonly pool: EndpointPool<QueryTransport>
+    /** Reasons for `/ready`; blocking when state cannot be read anywhere. */
+    readonly reasons: Effect.Effect<ReadonlyArray<ReadinessReason>>
+  }
+>()("relaymill/adapters/chain/QueryEndpoints") {}
+
+/** Which gRPC servers are asked and how long. */
+export interface QuerySettings {
+  /** First choice first; may be empty. Repeated ones count once. */
+  readonly grpc: ReadonlyArray<GrpcAddress>
+  /** Longest time of a query with all its attempts. */
+  readonly deadline: Duration.Duration
+}
+
+/** Blocks that an endpoint may be behind the newest state seen: nodes of one network differ by one or two. */
+const LAG_BLOCKS = 3n
+
+/** Time between two looks at every endpoint. */
+const LOOK = Duration.seconds(10)
+
+/** Opens no connection: nodes may be away. Every RPC endpoint follows after all gRPC servers. */
+export const layer = (settings: QuerySettings): Layer.Layer<QueryEndpoints, never, RpcEndpoints> =>
+  Layer.effect(
+    QueryEndpoints,
+    Effect.gen(function* () {
+      const rpc = yield* RpcEndpoints
+      const endpoints: Array<Endpoint<QueryTransport>> = []
+      for (const address of settings.grpc) {
+        const name = grpcName(address)
+        if (endpoints.some((known) => known.name === name)) continue
+        endpoints.push({ name, client: yield* makeGrpcTransport(address) })
+      }
+      for (const { name, client } of rpc.endpoints) {
+        const believed = believing(name, rpc.pool, client)
+        endpoints.push({ name: abciName(name), client: makeAbciTransport(name, believed) })
+      }
+      const pool = yield* makeEndpointPool(endpoints, { ...defaultPoolSettings("query"), deadline: settings.deadline })
+
+      const heights = new Map<string, bigint>()
+      const judge = (endpoint: string, height: bigint) => {
+        let newest = height
+        for (const other of heights.values()) if (other > newest) newest = other
+        const behind = newest - height
+        const detail = behind > LAG_BLOCKS ? `is ${behind} blocks behind, at height ${height}` : undefined
+        return pool.report(endpoint, "lagging", detail)
+      }
+      const noteHeight = (endpoint: string, height: bigint) =>
+        Effect.suspend(() => {
+          heights.set(endpoint, height)
+          return judge(endpoint, height)
+        })
+
+      const path = pathOf(Sessions.method.params)
+      const look = Effect.gen(function* () {
+        const answers = yield* pool.each("height", (transport) => transport.unary(path, new Uint8Array(0)))
+        for (const { endpoint, result } of answers) {
+          if (Result.isSuccess(result) && result.success.height !== undefined) {
+            heights.set(endpoint, result.success.height)
+          }
+        }
+        for (const [endpoint, height] of heights) yield* judge(endpoint, height)
+      })
+      if (endpoints.length > 1) yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced(LOOK)))
+      return { calls: makeQueryCalls(pool, noteHeight), pool, reasons: pool.reasons }
+    })
+  )
+
+/** Name among the query endpoints of the RPC endpoint of this name. */
+export const abciName = (rpc: string): string => `${rpc} (ABCI)`
+
+/** Queries to an RPC endpoint, while those who follow its blocks believe it. */
+const believing = <E extends { readonly message: string }>(
+  name: string,
+  pool: Pick<EndpointPool<unknown>, "isBelieved">,
+  client: AbciQueries<E>
+): AbciQueries<E> => ({
+  abciQuery: (path, data, height) =>
+    Effect.suspend(() =>
+      pool.isBelieved(name)
+        ? client.abciQuery(path, data, height)
+        : Effect.fail(
+            new EndpointFailed({
+              endpoint: name,
+              operation: path,
+              kind: "transport",
+              detail: "its blocks are not believed"
+            })
+          )
+    )
+})
