@@ -32,11 +32,18 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/chain/BlockLedger.ts": {
     "#byHeight": { bound: "BLOCKS_KEPT; the lowest is forgotten", metric: "relaymill_chain_blocks" }
   },
+  "adapters/chain/BlockReads.ts": {
+    events: local("the events of one block: its results are bounded by maxResultsBytes"),
+    malformed: local("the events of one block: its results are bounded by maxResultsBytes")
+  },
   "adapters/chain/BlockWatch.ts": {
     inbox: { bound: "INBOX; the oldest word is dropped", metric: "none: 64 small words for each endpoint" }
   },
   "adapters/chain/BlocksNode.ts": {
     changes: { bound: "CHANGES_BUFFER for each reader; older blocks are skipped", metric: "none: 16 blocks" }
+  },
+  "adapters/chain/TxScan.ts": {
+    "#blocks": { bound: "SCANNED_BLOCKS, HASHES_KEPT of all", metric: "relaymill_chain_scanned_transactions" }
   },
   "adapters/chain/JsonElements.ts": { "#levels": local("MAX_DEPTH levels of one text") },
   "adapters/chain/EndpointHealth.ts": {
