@@ -6,16 +6,23 @@ import { Context, Effect, Layer, Option, Result } from "effect"
 import * as Account from "../../domain/chain/Account.ts"
 import * as Application from "../../domain/chain/Application.ts"
 import * as Claim from "../../domain/chain/Claim.ts"
-import { InvalidChainRecord, UPOKT, upoktFromMessage } from "../../domain/chain/Coin.ts"
-import { proofFromMessage, sessionFromMessage, sharedFromMessage } from "../../domain/chain/ModuleParams.ts"
+import { fromMessage as coinFromMessage, InvalidChainRecord, UPOKT, upoktFromMessage } from "../../domain/chain/Coin.ts"
+import {
+  proofFromMessage,
+  sessionFromMessage,
+  sharedFromMessage,
+  tokenomicsFromMessage
+} from "../../domain/chain/ModuleParams.ts"
 import { Query as Auth } from "../../domain/chain/proto/cosmos/auth_pb.ts"
 import { Query as Bank } from "../../domain/chain/proto/cosmos/bank_pb.ts"
+import { OrderBy, Service as Txs, type Tx } from "../../domain/chain/proto/cosmos/tx_pb.ts"
 import { Query as Applications } from "../../domain/chain/proto/pocket/application_pb.ts"
 import { Query as Proofs } from "../../domain/chain/proto/pocket/proof_pb.ts"
 import { Query as Services } from "../../domain/chain/proto/pocket/service_pb.ts"
 import { Query as Sessions } from "../../domain/chain/proto/pocket/session_pb.ts"
 import { Query as Shared } from "../../domain/chain/proto/pocket/shared_pb.ts"
 import { Query as Suppliers } from "../../domain/chain/proto/pocket/supplier_pb.ts"
+import { Query as Tokenomics } from "../../domain/chain/proto/pocket/tokenomics_pb.ts"
 import * as Service from "../../domain/chain/Service.ts"
 import * as Session from "../../domain/chain/Session.ts"
 import * as Supplier from "../../domain/chain/Supplier.ts"
@@ -107,6 +114,12 @@ export const makeChainQueryNode = (calls: QueryCalls, blocks: BlockReads["Servic
         required(params, "supplier.Params", ({ minStake: coin }) =>
           Result.map(upoktFromMessage(coin, "supplier.Params", "min_stake"), (minStake) => ({ minStake }))
         )
+    }),
+    tokenomicsParams: calls.get({
+      operation: "tokenomicsParams",
+      method: Tokenomics.method.params,
+      request: {},
+      read: ({ params }) => tokenomicsFromMessage(params)
     }),
     blockLimits: blocks.blockLimits,
     session: (application, serviceId, height) =>
@@ -240,9 +253,25 @@ export const makeChainQueryNode = (calls: QueryCalls, blocks: BlockReads["Servic
           )
       }),
     claims: (supplier) => readClaims(calls, supplier),
+    recentFee: (messageType) =>
+      calls.get({
+        operation: "recentFee",
+        method: Txs.method.getTxsEvent,
+        // `query`, not `events`: nodes ignore those (`transactions.md` §7 of the protocol notes).
+        request: { query: `message.action='${messageType}'`, orderBy: OrderBy.DESC, page: 1n, limit: 1n },
+        read: ({ txs: [newest] }) =>
+          newest === undefined ? Result.succeed(Option.none<bigint>()) : Result.map(feeOf(newest), Option.some)
+      }),
     blockEvents: blocks.blockEvents
   })
 }
+
+/** Sum of the coins in uPOKT that a transaction offers; a fee of other coins counts as none. */
+const feeOf = ({ authInfo }: Tx): Result.Result<bigint, InvalidChainRecord> =>
+  Result.map(
+    Result.all((authInfo?.fee?.amount ?? []).map((coin) => coinFromMessage(coin, "Tx", "auth_info.fee.amount"))),
+    (coins) => coins.filter(({ denom }) => denom === UPOKT).reduce((sum, { amount }) => sum + amount, 0n)
+  )
 
 /** Length of a relay mining target. */
 const TARGET_BYTES = 32

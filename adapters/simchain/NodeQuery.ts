@@ -1,6 +1,6 @@
 /** The `ChainQuery` port over the state that a node shows. Nothing is cached: reading costs nothing here. */
 import { Effect, Option, Result } from "effect"
-import { type ChainEvent, decodeEvent } from "../../domain/chain/ChainEvents.ts"
+import { type ChainEvent, decodeEvent, type RawEvent } from "../../domain/chain/ChainEvents.ts"
 import type { Service } from "../../domain/chain/Service.ts"
 import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { ChainQuery, ServiceNotFound, SessionNotFound } from "../../domain/ports/ChainQuery.ts"
@@ -40,6 +40,7 @@ export const makeNodeQuery = (view: NodeView): ChainQuery["Service"] => {
     proofParams: read("proofParams", (state) => Effect.succeed(state.params.proof)),
     sessionParams: read("sessionParams", (state) => Effect.succeed(state.params.session.live)),
     supplierParams: read("supplierParams", (state) => Effect.succeed({ minStake: state.params.supplier.minStake })),
+    tokenomicsParams: read("tokenomicsParams", (state) => Effect.succeed(state.params.tokenomics)),
     blockLimits: read("blockLimits", (state) => {
       const { maxBytes, maxGas } = state.params.block
       return Effect.succeed({ maxBytes: BigInt(maxBytes), maxGas: maxGas < 0n ? undefined : maxGas })
@@ -80,6 +81,8 @@ export const makeNodeQuery = (view: NodeView): ChainQuery["Service"] => {
             .sort((a, b) => (headerOf(a).sessionId < headerOf(b).sessionId ? -1 : 1))
         )
       ),
+    recentFee: (messageType) =>
+      read("recentFee", ({ height }) => Effect.succeed(Option.fromUndefinedOr(newestFee(view, height, messageType)))),
     blockEvents: (height) =>
       read("blockEvents", () => Effect.succeed(Option.map(Option.fromUndefinedOr(view.block(height)), typedEvents)))
   })
@@ -92,6 +95,26 @@ const toService = ({ id, name, computeUnitsPerRelay, ownerAddress, card }: Servi
   ownerAddress,
   card
 })
+
+/** Fee of the newest transaction with such a message among the blocks that are kept, in uPOKT. */
+const newestFee = (view: NodeView, latest: bigint, messageType: string): bigint | undefined => {
+  for (let height = latest; height >= 1n; height--) {
+    const block = view.block(height)
+    if (block === undefined) return undefined
+    const paid = block.txs.findLast(
+      ({ result: { code, events } }) => code === 0 && attributeOf(events, "message", "action").includes(messageType)
+    )
+    if (paid === undefined) continue
+    const [fee = ""] = attributeOf(paid.result.events, "tx", "fee")
+    return BigInt(/^([0-9]+)upokt$/.exec(fee)?.[1] ?? 0)
+  }
+  return undefined
+}
+
+const attributeOf = (events: ReadonlyArray<RawEvent>, type: string, key: string): ReadonlyArray<string> =>
+  events
+    .filter((event) => event.type === type)
+    .flatMap(({ attributes }) => attributes.filter((attribute) => attribute.key === key).map(({ value }) => value))
 
 /** Events of transactions in order, then those of the end of the block; untyped ones are left out. */
 const typedEvents = (block: CommittedBlock): ReadonlyArray<ChainEvent> =>

@@ -1,6 +1,6 @@
 /**
  * `ChainQuery` that answers from the caches what may be answered from them. Not cached: balances, claims, events of
- * blocks, the suppliers' params, and sessions of heights that are not committed. What a block can hold is kept for a
+ * blocks, params of suppliers and tokenomics, fees, and sessions of heights that are not committed. What a block can hold is kept for a
  * minute by this process alone.
  */
 import { Clock, Context, Duration, Effect, Layer } from "effect"

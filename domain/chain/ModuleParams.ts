@@ -4,9 +4,12 @@ import { Result } from "effect"
 import type { ProofParams } from "../protocol/ProofParams.ts"
 import type { SessionParams } from "../protocol/SessionParams.ts"
 import type { SharedParams } from "../protocol/SharedParams.ts"
+import { type Decimal, decimalOfDouble, toDouble } from "../protocol/Decimal.ts"
+import type { RewardSplit, TokenomicsParams } from "../protocol/TokenomicsParams.ts"
 import { InvalidChainRecord, upoktFromMessage, upoktToMessage } from "./Coin.ts"
 import { type Params as ProofMessage, ParamsSchema as ProofSchema } from "./proto/pocket/proof_pb.ts"
 import { type Params as SessionMessage, ParamsSchema as SessionSchema } from "./proto/pocket/session_pb.ts"
+import { type Params as TokenomicsMessage, ParamsSchema as TokenomicsSchema } from "./proto/pocket/tokenomics_pb.ts"
 import { type Params as SharedMessage, ParamsSchema as SharedSchema } from "./proto/pocket/shared_pb.ts"
 
 /** Shared params of `Params` and `ParamsAtHeight`. An absent record has no blocks per session and is refused. */
@@ -80,6 +83,70 @@ export const proofToMessage = (params: ProofParams): ProofMessage =>
     proofMissingPenalty: upoktToMessage(params.proofMissingPenalty),
     proofSubmissionFee: upoktToMessage(params.proofSubmissionFee)
   })
+
+/** Tokenomics params of `Params`. A rate that is negative or no number is refused; an absent split gives nothing to all. */
+export const tokenomicsFromMessage = (
+  message: TokenomicsMessage | undefined
+): Result.Result<TokenomicsParams, InvalidChainRecord> =>
+  Result.gen(function* () {
+    if (message === undefined) return yield* missing("tokenomics.Params", "params")
+    return {
+      mintAllocationPercentages: yield* splitFromMessage(
+        message.mintAllocationPercentages,
+        "mint_allocation_percentages"
+      ),
+      mintEqualsBurnClaimDistribution: yield* splitFromMessage(
+        message.mintEqualsBurnClaimDistribution,
+        "mint_equals_burn_claim_distribution"
+      ),
+      daoRewardAddress: message.daoRewardAddress,
+      globalInflationPerClaim: yield* rate(message.globalInflationPerClaim, "global_inflation_per_claim"),
+      mintRatio: yield* rate(message.mintRatio, "mint_ratio"),
+      overservicingBonusMultiplier: message.overservicingBonusMultiplier
+    }
+  })
+
+/** The wire message of tokenomics params, as a node would answer it. */
+export const tokenomicsToMessage = (params: TokenomicsParams): TokenomicsMessage =>
+  create(TokenomicsSchema, {
+    mintAllocationPercentages: splitToMessage(params.mintAllocationPercentages),
+    mintEqualsBurnClaimDistribution: splitToMessage(params.mintEqualsBurnClaimDistribution),
+    daoRewardAddress: params.daoRewardAddress,
+    globalInflationPerClaim: toDouble(params.globalInflationPerClaim),
+    mintRatio: toDouble(params.mintRatio),
+    overservicingBonusMultiplier: params.overservicingBonusMultiplier
+  })
+
+/** Roles of a split on the wire. */
+type SplitFields = Readonly<Record<keyof RewardSplit, number>>
+
+const splitFromMessage = (
+  message: SplitFields | undefined,
+  field: string
+): Result.Result<RewardSplit, InvalidChainRecord> =>
+  Result.gen(function* () {
+    return {
+      dao: yield* rate(message?.dao ?? 0, `${field}.dao`),
+      proposer: yield* rate(message?.proposer ?? 0, `${field}.proposer`),
+      supplier: yield* rate(message?.supplier ?? 0, `${field}.supplier`),
+      sourceOwner: yield* rate(message?.sourceOwner ?? 0, `${field}.source_owner`),
+      application: yield* rate(message?.application ?? 0, `${field}.application`)
+    }
+  })
+
+const splitToMessage = (split: RewardSplit): SplitFields => ({
+  dao: toDouble(split.dao),
+  proposer: toDouble(split.proposer),
+  supplier: toDouble(split.supplier),
+  sourceOwner: toDouble(split.sourceOwner),
+  application: toDouble(split.application)
+})
+
+const rate = (value: number, field: string): Result.Result<Decimal, InvalidChainRecord> =>
+  Result.mapError(
+    decimalOfDouble(value),
+    ({ message }) => new InvalidChainRecord({ record: "tokenomics.Params", field, reason: message })
+  )
 
 const missing = (record: string, field: string): Result.Result<never, InvalidChainRecord> =>
   Result.fail(new InvalidChainRecord({ record, field, reason: "is missing" }))

@@ -16,6 +16,7 @@ import type { ProofParams } from "../protocol/ProofParams.ts"
 import type { SessionParams } from "../protocol/SessionParams.ts"
 import type { SharedParams } from "../protocol/SharedParams.ts"
 import type { SupplierParams } from "../protocol/SupplierParams.ts"
+import type { TokenomicsParams } from "../protocol/TokenomicsParams.ts"
 import type { Claim } from "../tx/ProofMessages.ts"
 import type { ChainUnavailable } from "./Blocks.ts"
 
@@ -62,6 +63,8 @@ export class ChainQuery extends Context.Service<
     readonly sessionParams: Effect.Effect<SessionParams, ChainUnavailable>
     /** Live. */
     readonly supplierParams: Effect.Effect<SupplierParams, ChainUnavailable>
+    /** Live; they decide at settlement, so they may still change for what is claimed now. */
+    readonly tokenomicsParams: Effect.Effect<TokenomicsParams, ChainUnavailable>
     /** Live: what one block, hence one transaction, can hold. */
     readonly blockLimits: Effect.Effect<BlockLimits, ChainUnavailable>
     /** The session that contains `height` (0: the latest), with all its suppliers. */
@@ -99,6 +102,11 @@ export class ChainQuery extends Context.Service<
     ) => Effect.Effect<Option.Option<Claim>, ChainUnavailable>
     /** All claims of the supplier now on chain, ascending by session id. */
     readonly claims: (supplier: SupplierAddress) => Effect.Effect<ReadonlyArray<Claim>, ChainUnavailable>
+    /**
+     * Fee in uPOKT of the newest successful transaction with a message of this type URL, whoever sent it; none when there
+     * is no such transaction. Unavailable from nodes that keep no index of transactions.
+     */
+    readonly recentFee: (messageType: string) => Effect.Effect<Option.Option<bigint>, ChainUnavailable>
     /**
      * Typed events of the block at `height`, those of transactions first; none when the block is not committed or
      * pruned.

@@ -29,6 +29,8 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
         for (const height of [1n, 7n, 1_000_000n]) assert.deepStrictEqual(yield* query.sharedParamsAt(height), live)
         assert.isTrue((yield* query.sessionParams).numSuppliersPerSession >= 1n)
         assert.isTrue((yield* query.supplierParams).minStake > 0n)
+        const { mintRatio } = yield* query.tokenomicsParams
+        assert.isTrue(mintRatio.numerator > 0n && mintRatio.numerator <= mintRatio.denominator)
         const { maxBytes, maxGas } = yield* query.blockLimits
         assert.isTrue(maxBytes === undefined || maxBytes > 0n)
         assert.isTrue(maxGas === undefined || maxGas > 0n)
@@ -150,13 +152,18 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
         assert.isTrue(Option.isNone(yield* query.claim(id, operator)))
         assert.deepStrictEqual(yield* query.claims(operator), [])
         const message = yield* worldClaim(header)
-        yield* tx.broadcast((yield* worldTx([message], tx.chainId)).txBytes)
+        const action = "/pocket.proof.MsgCreateClaim"
+        assert.deepStrictEqual(yield* query.recentFee(action), Option.none())
+        const built = yield* worldTx([message], tx.chainId, { fee: 2_345n })
+        yield* tx.broadcast(built.txBytes)
         assert.isTrue(Option.isNone(yield* query.claim(id, operator)))
         yield* nextBlock
         const claim = Option.getOrThrow(yield* query.claim(id, operator))
         assert.deepStrictEqual(claim.sessionHeader, header)
         assert.deepStrictEqual([claim.supplierOperatorAddress, claim.proofValidationStatus], [supplier.address, 0])
         assert.deepStrictEqual(yield* query.claims(operator), [claim])
+        assert.deepStrictEqual(yield* query.recentFee(action), Option.some(2_345n))
+        assert.deepStrictEqual(yield* query.recentFee("/pocket.proof.MsgSubmitProof"), Option.none())
         assert.isTrue(Option.isNone(yield* query.claim(id, SupplierAddress.make(stranger))))
         assert.deepStrictEqual(yield* query.claims(SupplierAddress.make(stranger)), [])
         const { height } = yield* blocks.latest
@@ -191,6 +198,7 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
           query.proofParams,
           query.sessionParams,
           query.supplierParams,
+          query.tokenomicsParams,
           query.blockLimits,
           query.session(ApplicationAddress.make(stranger), ServiceId.make(service), 1n),
           query.application(ApplicationAddress.make(stranger)),
@@ -203,6 +211,7 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
           query.difficultyTargetAt(ServiceId.make("unknown"), 1n),
           query.claim(SessionId.make("abc"), SupplierAddress.make(stranger)),
           query.claims(SupplierAddress.make(stranger)),
+          query.recentFee("/pocket.proof.MsgCreateClaim"),
           query.blockEvents(1n)
         ]
         for (const read of reads) {

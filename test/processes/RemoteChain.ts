@@ -68,6 +68,7 @@ export const layer = (url: string): Layer.Layer<Blocks | ChainQuery | ChainTx | 
         proofParams: call("ChainQuery", "proofParams"),
         sessionParams: call("ChainQuery", "sessionParams"),
         supplierParams: call("ChainQuery", "supplierParams"),
+        tokenomicsParams: call("ChainQuery", "tokenomicsParams"),
         blockLimits: call("ChainQuery", "blockLimits"),
         session: (application, service, height) => call("ChainQuery", "session", application, service, height),
         application: (address) => call("ChainQuery", "application", address),
@@ -80,6 +81,7 @@ export const layer = (url: string): Layer.Layer<Blocks | ChainQuery | ChainTx | 
         difficultyTargetAt: (service, height) => call("ChainQuery", "difficultyTargetAt", service, height),
         claim: (session, supplier) => call("ChainQuery", "claim", session, supplier),
         claims: (supplier) => call("ChainQuery", "claims", supplier),
+        recentFee: (messageType) => call("ChainQuery", "recentFee", messageType),
         blockEvents: (height) => call("ChainQuery", "blockEvents", height)
       })
       const tx = ChainTx.of({

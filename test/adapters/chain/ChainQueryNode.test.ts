@@ -12,6 +12,7 @@ import { makeQueryCalls } from "../../../adapters/chain/QueryCalls.ts"
 import type { QueryTransport } from "../../../adapters/chain/QueryTransport.ts"
 import { BaseAccountSchema, ModuleAccountSchema } from "../../../domain/chain/proto/cosmos/auth_pb.ts"
 import { QueryAccountResponseSchema } from "../../../domain/chain/proto/cosmos/auth_pb.ts"
+import { GetTxsEventResponseSchema } from "../../../domain/chain/proto/cosmos/tx_pb.ts"
 import { ContinuousVestingAccountSchema } from "../../../domain/chain/proto/cosmos/vesting_pb.ts"
 import { QueryGetApplicationResponseSchema } from "../../../domain/chain/proto/pocket/application_pb.ts"
 import {
@@ -307,6 +308,27 @@ for (const { name, make } of [grpcWay, abciWay]) {
       }).pipe(Effect.scoped)
     )
 
+    it.live("reads tokenomics params as exact decimals, and none of them from what is no rate", () =>
+      Effect.gen(function* () {
+        const { query, answers, asked } = yield* make
+        // Field 7 = 0.1, 9 = 0.975, 10 = 2; field 8 holds field 3 = 0.7.
+        answers(hex("0a1f399a9999999999b93f420919666666666666e63f49333333333333ef3f5002"))
+        const params = yield* query.tokenomicsParams
+        assert.deepStrictEqual(asked(), ["/pocket.tokenomics.Query/Params", ""])
+        assert.deepInclude(params, {
+          globalInflationPerClaim: { numerator: 1n, denominator: 10n },
+          mintRatio: { numerator: 975n, denominator: 1000n },
+          overservicingBonusMultiplier: 2n
+        })
+        assert.deepStrictEqual(params.mintEqualsBurnClaimDistribution.supplier, { numerator: 7n, denominator: 10n })
+        // Field 9 = −1, then not a number.
+        for (const text of ["0a0949000000000000f0bf", "0a0949000000000000f87f"]) {
+          answers(hex(text))
+          assert.deepInclude((yield* Effect.flip(query.tokenomicsParams)).cause, { kind: "undecodable" })
+        }
+      }).pipe(Effect.scoped)
+    )
+
     it.live("reads the account of every type", () =>
       Effect.gen(function* () {
         const { query, answers } = yield* make
@@ -428,6 +450,33 @@ describe("ChainQueryNode", () => {
       let failures = 2
       good.answer = () => (failures-- > 0 ? { code: status.UNAVAILABLE, details: "not yet" } : { bytes: bytes! })
       assert.strictEqual((yield* query.sessionParams).numSuppliersPerSession, 52n)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("reads the fee of the newest transaction of an action, as nodes of SDK 0.53 have to be asked", () =>
+    Effect.gen(function* () {
+      const node = yield* makeGrpcNode()
+      const { query } = yield* over(yield* grpcTo(node))
+      const amounts = [
+        { denom: "upokt", amount: "1200" },
+        { denom: "mact", amount: "7" },
+        { denom: "upokt", amount: "34" }
+      ]
+      const answer = (txs: ReadonlyArray<object>) => ({
+        bytes: encodeQuery(GetTxsEventResponseSchema, create(GetTxsEventResponseSchema, { txs: [...txs] }))
+      })
+      node.answer = () => answer([{ authInfo: { fee: { amount: amounts } } }])
+      assert.deepStrictEqual(yield* query.recentFee("/pocket.proof.MsgCreateClaim"), Option.some(1_234n))
+      assert.strictEqual(node.calls[0]?.path, "/cosmos.tx.v1beta1.Service/GetTxsEvent")
+      // Field 3 = 2 (newest first), 4 = 1 and 5 = 1 (first page of one), 6 = the query.
+      assert.strictEqual(
+        toHex(node.calls[0]!.request),
+        `180220012801322d${Buffer.from("message.action='/pocket.proof.MsgCreateClaim'").toString("hex")}`
+      )
+      node.answer = () => answer([])
+      assert.deepStrictEqual(yield* query.recentFee("/pocket.proof.MsgCreateClaim"), Option.none())
+      node.answer = () => ({ code: status.INTERNAL, details: "transaction indexing is disabled" })
+      assert.strictEqual((yield* Effect.flip(query.recentFee("/x")))._tag, "ChainUnavailable")
     }).pipe(Effect.scoped)
   )
 

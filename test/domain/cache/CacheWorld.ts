@@ -18,6 +18,7 @@ import { ApplicationAddress, ServiceId, SupplierAddress } from "../../../domain/
 import { defaultProofParams } from "../../../domain/protocol/ProofParams.ts"
 import { defaultSessionParams } from "../../../domain/protocol/SessionParams.ts"
 import { defaultSharedParams } from "../../../domain/protocol/SharedParams.ts"
+import { defaultTokenomicsParams } from "../../../domain/protocol/TokenomicsParams.ts"
 import { sessionEnd, sessionStart } from "../../../domain/session/SessionGrid.ts"
 import { testKey } from "../../support/RelayBuilder.ts"
 
@@ -118,6 +119,7 @@ export const makeWorld: Effect.Effect<CacheWorld, never, Scope.Scope> = Effect.g
     ),
     sessionParams: read("sessionParams", () => Effect.succeed(defaultSessionParams)),
     supplierParams: read("supplierParams", () => Effect.succeed({ minStake: chain.version })),
+    tokenomicsParams: read("tokenomicsParams", () => Effect.succeed(defaultTokenomicsParams(SUPPLIER))),
     blockLimits: read("blockLimits", () => Effect.succeed({ maxBytes: undefined, maxGas: chain.version })),
     session: (app, service, at) =>
       read("session", () => {
@@ -193,6 +195,7 @@ export const makeWorld: Effect.Effect<CacheWorld, never, Scope.Scope> = Effect.g
       read("difficultyTargetAt", () => known(service, new Uint8Array(32).fill(Number(chain.version)))),
     claim: () => read("claim", () => Effect.succeedNone),
     claims: () => read("claims", () => Effect.succeed([])),
+    recentFee: () => read("recentFee", () => Effect.succeedSome(chain.version)),
     blockEvents: () => read("blockEvents", () => Effect.succeedNone)
   })
   const blocks = Blocks.of({
