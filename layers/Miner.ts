@@ -99,13 +99,14 @@ const layerProcess = <E, R>(config: MinerConfig, chain: Layer.Layer<Blocks | Cha
     SupplierStoreRedis.layer,
     LeasesRedis.layerWith(fleetTimesOf(config).leaseTtl),
     LeadershipRedis.layerWith(config.leaderElection.ttl),
-    ForeignMiners.layer,
-    Keys.layer(config.keys, config.hotReload)
+    ForeignMiners.layer
   ).pipe(
     Layer.provideMerge(CachedChainQuery.layer({ blockTime: config.blockTime })),
     Layer.provideMerge(Layer.mergeAll(SharedCacheRedis.layer, BroadcastRedis.layer, StreamLosses.layer)),
     Layer.provideMerge(
       Layer.mergeAll(
+        // First of all: without keys there is nothing to wait for.
+        Keys.layer(config.keys, config.hotReload),
         RedisPorts.layer(config.redis),
         EntropyNode.layer,
         chain,

@@ -102,13 +102,15 @@ const layerProcess = <E, R>(config: RelayerConfig, chain: Layer.Layer<Blocks | C
         }),
         BackendsHttp.layer(backendsOf(config)),
         RingVerifierNative.layer,
-        Keys.layer(config.keys, true),
         layerSpool(config),
         Layer.succeed(RelayPolicyRef, policy)
       )
     ),
     Layer.provideMerge(Layer.mergeAll(SharedCacheRedis.layer, BroadcastRedis.layer)),
-    Layer.provideMerge(Layer.mergeAll(RedisPorts.layer(config.redis), EntropyNode.layer, chain))
+    Layer.provideMerge(
+      // Keys first of all: without them there is nothing to wait for.
+      Layer.mergeAll(Keys.layer(config.keys, true), RedisPorts.layer(config.redis), EntropyNode.layer, chain)
+    )
   )
 }
 

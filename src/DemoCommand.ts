@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
 import { RunFailed } from "./RunFailed.ts"
-import { StartRefused } from "./StartRefused.ts"
+import { refused, StartRefused } from "./StartRefused.ts"
 
 /** A whole number of at least `least` and at most `most`. */
 const count = (name: string, fallback: number, least: number, most: number, description: string) => ({
@@ -62,8 +62,6 @@ export const demoCommand = Command.make(
     )
   })
 ).pipe(Command.withDescription("Run everything in one process with a simulated chain, no services needed"))
-
-const refused = ({ message }: { readonly message: string }) => Effect.fail(new StartRefused({ sentences: [message] }))
 
 /**
  * Done when nobody reads the output any more (`relaymill demo | head`): the demo then drains as after Ctrl-C. The listener

@@ -4,7 +4,7 @@
 import { Console, Effect, Option, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
 import { configFlag, overrideOf, reportLoading } from "./ConfigReport.ts"
-import { refuseWithoutChain } from "./MissingParts.ts"
+import { refused } from "./StartRefused.ts"
 
 /** Reads the file. The decoder is loaded here, so that help and version answer without it. */
 const load = (file: string, redisUrl: Option.Option<Redacted.Redacted> = Option.none()) =>
@@ -37,9 +37,19 @@ const validate = Command.make(
 export const relayerCommand = relayer.pipe(
   Command.withDescription("Serve relays"),
   Command.withHandler(
-    Effect.fnUntraced(function* ({ config, redisUrl }) {
-      const { file } = yield* load(config, redisUrl)
-      return yield* refuseWithoutChain(file)
+    Effect.fnUntraced(function* (input) {
+      const { config } = yield* load(input.config, input.redisUrl)
+      // Loaded here, as the decoder is.
+      const Chain = yield* Effect.promise(() => import("../layers/Chain.ts"))
+      const { runRelayer } = yield* Effect.promise(() => import("../layers/Relayer.ts"))
+      return yield* runRelayer(config, Chain.layerRelayer(config)).pipe(
+        Effect.catchTags({
+          CannotListen: refused,
+          KeyringRefused: refused,
+          NoUsableKeys: refused,
+          SpoolRefused: refused
+        })
+      )
     })
   ),
   Command.withSubcommands([validate])

@@ -1,5 +1,5 @@
 /** The process ends before it has started, because of what its operator gave it. */
-import { Runtime, Schema } from "effect"
+import { Effect, Runtime, Schema } from "effect"
 
 /** Exit status of a start that is refused; failures while running exit 1. */
 export const EXIT_REFUSED = 2
@@ -14,3 +14,7 @@ export class StartRefused extends Schema.TaggedError<StartRefused>()("StartRefus
     return this.sentences.join("\n")
   }
 }
+
+/** Makes a refused start of a failure whose message has the place and the remedy. */
+export const refused = ({ message }: { readonly message: string }) =>
+  Effect.fail(new StartRefused({ sentences: [message] }))

@@ -12,8 +12,8 @@ import { type AnnouncedHeader, subscribeHeaders } from "./HeaderSubscription.ts"
 
 /** How blocks are followed. */
 export interface BlockWatchSettings {
-  /** Chain that the endpoints must be of. */
-  readonly chainId: string
+  /** Chain that the endpoints must be of; undefined: whatever the first block is of. */
+  readonly chainId: string | undefined
   /** How long the socket may be silent until the status is asked for. */
   readonly pollEvery: Duration.Duration
   /** How long an endpoint may show no new block until it counts as stalled and its socket is opened again. */
@@ -121,8 +121,9 @@ export const makeBlockWatch = (
     /** Takes the blocks shown, in order; whether they belong to the published chain. */
     const take = Effect.fnUntraced(function* (heads: ReadonlyArray<BlockHead>) {
       for (const head of heads) {
-        if (head.chainId !== settings.chainId) {
-          yield* sink.report("wrong_chain", wrongChain(settings.chainId, head.chainId))
+        const expected = ledger.chainBeside(head.chainId)
+        if (head.chainId !== expected) {
+          yield* sink.report("wrong_chain", wrongChain(expected, head.chainId))
           return false
         }
         const offered = ledger.offer(head)
@@ -176,8 +177,9 @@ export const makeBlockWatch = (
     const look = Effect.gen(function* () {
       lookedAt = now()
       const status = yield* withDeadline("status", client.status)
-      if (status.network !== settings.chainId) {
-        yield* sink.report("wrong_chain", wrongChain(settings.chainId, status.network))
+      const expected = ledger.chainBeside(status.network)
+      if (status.network !== expected) {
+        yield* sink.report("wrong_chain", wrongChain(expected, status.network))
         return
       }
       yield* observe(status.height)
@@ -243,8 +245,9 @@ export const makeBlockWatch = (
           if (isDue(word.value.height)) yield* note(look)
         } else {
           const { chainId, height } = word.value.header
-          if (chainId !== settings.chainId) {
-            yield* sink.report("wrong_chain", wrongChain(settings.chainId, chainId))
+          const expected = ledger.chainBeside(chainId)
+          if (chainId !== expected) {
+            yield* sink.report("wrong_chain", wrongChain(expected, chainId))
             return "headers of another chain"
           }
           yield* note(observe(height))

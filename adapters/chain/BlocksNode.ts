@@ -26,7 +26,10 @@ export class BlockEndpoints extends Context.Service<
 >()("relaymill/adapters/chain/BlockEndpoints") {}
 
 /** Suits a chain with a block every `blockTime`: a status for each block that fails to come, stalled after three. */
-export const defaultBlocksSettings = (chainId: string, blockTime: Duration.Duration): BlockWatchSettings => ({
+export const defaultBlocksSettings = (
+  chainId: string | undefined,
+  blockTime: Duration.Duration
+): BlockWatchSettings => ({
   chainId,
   pollEvery: Duration.max(Duration.min(blockTime, Duration.seconds(10)), Duration.millis(250)),
   stallAfter: Duration.max(Duration.times(blockTime, 3), Duration.seconds(10)),
@@ -47,7 +50,7 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
     Effect.gen(function* () {
       const { bodies, endpoints, pool } = yield* RpcEndpoints
       const runSync = Effect.runSyncWith(yield* Effect.context<never>())
-      const ledger = new BlockLedger()
+      const ledger = new BlockLedger(settings.chainId)
       const changes = yield* Effect.acquireRelease(
         PubSub.sliding<Block>({ capacity: CHANGES_BUFFER, replay: 1 }),
         PubSub.shutdown
@@ -90,7 +93,8 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
       )
 
       const believed = (name: string, head: BlockHead): Effect.Effect<Block, EndpointFailed> => {
-        if (head.chainId !== settings.chainId) return disbelieved(name, `shows a block of chain ${head.chainId}`)
+        if (head.chainId !== ledger.chainBeside(head.chainId))
+          return disbelieved(name, `shows a block of chain ${head.chainId}`)
         const known = ledger.at(head.height)
         // A block above the newest is published by a watch, in order; here it is only shown.
         if (known === undefined && head.height > (ledger.latest?.height ?? 0n)) return Effect.succeed(toBlock(head))

@@ -80,24 +80,34 @@ describe("relaymill", () => {
     )
   })
 
-  it("names the parts that are missing once each, and warnings before", async () => {
+  it("refuses to start without keys, whatever else cannot be reached, and keeps secrets to itself", async () => {
     const [relayer, miner] = await Promise.all([
-      relaymill("relayer", "--config", fixture("relayer.yaml"), "--redis-url", "redis://:hunter2@h"),
+      relaymill("relayer", "--config", fixture("relayer.yaml"), "--redis-url", "redis://:hunter2@127.0.0.1:1"),
       relaymill("miner", "--config", fixture("miner-small.yaml"), "--hot-reload=false", "--session-ttl", "1h")
     ])
-    assert.strictEqual(relayer.status, 2)
-    assert.strictEqual(relayer.err.length, 2)
+    for (const { err, status } of [relayer, miner]) {
+      assert.strictEqual(status, 2)
+      assert.match(err.at(-1) ?? "", /^relaymill: no usable supplier key: keys\.\S+: \S+ does not exist; create it or /)
+    }
     assert.match(relayer.err[0] ?? "", /^relaymill: warning: .*relayer\.yaml: line \d+, probe: unknown key, ignored/)
-    assert.match(
-      relayer.err[1] ?? "",
-      /pocket_node\.query_node_rpc_url, pocket_node\.query_node_grpc_url: this version has no chain client/
-    )
     assert.notInclude(relayer.err.join("\n"), "hunter2")
-    assert.deepStrictEqual([miner.status, miner.err.length], [2, 1])
+  })
+
+  it("refuses to release what is no supplier", async () => {
+    const { err, status } = await relaymill(
+      "miner",
+      "release",
+      "--config",
+      fixture("miner-small.yaml"),
+      "--supplier",
+      "pokt1x"
+    )
+    assert.strictEqual(status, 2)
+    assert.match(err.join("\n"), /^relaymill: --supplier: .*; write an operator address$/)
   })
 
   it("checks a file without starting", async () => {
-    const file = fixture("miner.yaml")
+    const file = fixture("miner-small.yaml")
     assert.deepStrictEqual(await relaymill("miner", "validate", "--config", file), {
       status: 0,
       out: `config OK: ${file}\n`,

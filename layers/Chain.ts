@@ -1,0 +1,68 @@
+/** The chain's ports over the nodes that a configuration names. */
+import { Context, Duration, Effect, Layer } from "effect"
+import * as BlocksNode from "../adapters/chain/BlocksNode.ts"
+import * as BlockReads from "../adapters/chain/BlockReads.ts"
+import * as ChainQueryNode from "../adapters/chain/ChainQueryNode.ts"
+import * as ChainTxNode from "../adapters/chain/ChainTxNode.ts"
+import * as QueryEndpoints from "../adapters/chain/QueryEndpoints.ts"
+import * as RpcEndpoints from "../adapters/chain/RpcEndpoints.ts"
+import type { MinerConfig } from "../adapters/config/MinerConfig.ts"
+import type { NodeAddress } from "../adapters/config/PocketNodeConfig.ts"
+import type { RelayerConfig } from "../adapters/config/RelayerConfig.ts"
+import { BlockHint } from "../domain/chain/BlockAnnouncement.ts"
+import { ChainReadiness } from "../domain/lifecycle/Readiness.ts"
+import type { Blocks } from "../domain/ports/Blocks.ts"
+import type { ChainQuery } from "../domain/ports/ChainQuery.ts"
+import type { ChainTx } from "../domain/ports/ChainTx.ts"
+
+/** Longest query of a relayer, which has no setting for it. */
+const QUERY_TIMEOUT = Duration.seconds(5)
+/** Expected time between blocks where there is no setting: only bounds how long a silent node is believed. */
+const BLOCK_TIME = Duration.seconds(30)
+
+/** Blocks, queries and transactions of a miner, signed for the chain of its configuration. */
+export const layerMiner = ({ pocketNode, blockTime }: MinerConfig): Layer.Layer<Blocks | ChainQuery | ChainTx> => {
+  const { chainId, queryTimeout } = pocketNode
+  return ChainTxNode.layer({ chainId }).pipe(
+    Layer.provideMerge(layerNodes(nodesOf(pocketNode), chainId, blockTime, queryTimeout))
+  )
+}
+
+/** Blocks and queries of a relayer. Its chain is that of the first block it sees. */
+export const layerRelayer = ({ pocketNode }: RelayerConfig): Layer.Layer<Blocks | ChainQuery> =>
+  layerNodes(nodesOf(pocketNode), undefined, BLOCK_TIME, QUERY_TIMEOUT)
+
+const nodesOf = (first: NodeAddress & { readonly moreNodes: ReadonlyArray<NodeAddress> }) => [first, ...first.moreNodes]
+
+const layerNodes = (
+  nodes: ReadonlyArray<NodeAddress>,
+  chainId: string | undefined,
+  blockTime: Duration.Duration,
+  deadline: Duration.Duration
+) => {
+  const grpc = nodes.flatMap(({ grpc, grpcInsecure }) =>
+    grpc === undefined ? [] : [{ ...grpc, isInsecure: grpcInsecure }]
+  )
+  const query = ChainQueryNode.layer.pipe(Layer.provide(BlockReads.layer))
+  return Layer.merge(query, layerAbout).pipe(
+    Layer.provideMerge(
+      Layer.merge(
+        BlocksNode.layer(BlocksNode.defaultBlocksSettings(chainId, blockTime)),
+        QueryEndpoints.layer({ grpc, deadline })
+      )
+    ),
+    Layer.provideMerge(
+      RpcEndpoints.layer({ ...RpcEndpoints.defaultRpcSettings(nodes.map(({ rpcUrl }) => rpcUrl)), deadline })
+    )
+  )
+}
+
+/** What the process tells of its nodes, and what it tells them. */
+const layerAbout = Layer.effectContext(
+  Effect.gen(function* () {
+    const blocks = yield* BlocksNode.BlockEndpoints
+    const queries = yield* QueryEndpoints.QueryEndpoints
+    const reasons = Effect.zipWith(blocks.reasons, queries.reasons, (ofBlocks, ofState) => [...ofBlocks, ...ofState])
+    return Context.make(ChainReadiness, reasons).pipe(Context.add(BlockHint, blocks.hint))
+  })
+)
