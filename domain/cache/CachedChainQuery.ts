@@ -1,7 +1,7 @@
 /**
- * `ChainQuery` that answers from the caches what may be answered from them. Not cached: balances, claims, events of
- * blocks, params of suppliers and tokenomics, fees, and sessions of heights that are not committed. What a block can hold is kept for a
- * minute by this process alone.
+ * `ChainQuery` that answers from the caches what may be answered from them. Not cached: balances, claims, fees, events of
+ * blocks, params of suppliers and tokenomics, and sessions of heights that are not committed. What a block can hold is
+ * kept for a minute by this process alone.
  */
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import { nanosOf } from "../lifecycle/MonotonicTime.ts"
