@@ -40,8 +40,8 @@ const layerNodes = (
   blockTime: Duration.Duration,
   deadline: Duration.Duration
 ) => {
-  const grpc = nodes.flatMap(({ grpc, grpcInsecure }) =>
-    grpc === undefined ? [] : [{ ...grpc, isInsecure: grpcInsecure }]
+  const grpc = nodes.flatMap(({ grpc, grpcInsecure, rpcUrl }) =>
+    grpc === undefined ? [] : [{ ...grpc, isInsecure: grpcInsecure, rpcUrl }]
   )
   const query = ChainQueryNode.layer.pipe(Layer.provide(BlockReads.layer))
   return Layer.merge(query, layerAbout).pipe(

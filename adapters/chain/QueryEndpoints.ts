@@ -2,10 +2,10 @@
  * Where state is read: the nodes' gRPC, and their RPC where gRPC is not given or fails. Looks at every endpoint now and
  * then, so that one that has fallen behind is asked last.
  */
-import { Context, Duration, Effect, Layer, Result, Schedule } from "effect"
+import { Context, Duration, Effect, Layer, type Redacted, Result, Schedule } from "effect"
 import { Query as Sessions } from "../../domain/chain/proto/pocket/session_pb.ts"
 import type { ReadinessReason } from "../../domain/lifecycle/Readiness.ts"
-import { type AbciQueries, makeAbciTransport } from "./AbciTransport.ts"
+import { makeAbciTransport } from "./AbciTransport.ts"
 import { EndpointFailed } from "./EndpointFailed.ts"
 import { defaultPoolSettings, type Endpoint, type EndpointPool, makeEndpointPool } from "./EndpointPool.ts"
 import { type GrpcAddress, grpcName, makeGrpcTransport } from "./GrpcTransport.ts"
@@ -25,10 +25,16 @@ export class QueryEndpoints extends Context.Service<
   }
 >()("relaymill/adapters/chain/QueryEndpoints") {}
 
+/** A gRPC server, and the RPC of the same node: when that shows another chain or a fork, neither is asked. */
+export interface NodeGrpc extends GrpcAddress {
+  /** One of `RpcEndpoints`; left out: the server is believed whatever the nodes show. */
+  readonly rpcUrl?: Redacted.Redacted
+}
+
 /** Which gRPC servers are asked and how long. */
 export interface QuerySettings {
   /** First choice first; may be empty. Repeated ones count once. */
-  readonly grpc: ReadonlyArray<GrpcAddress>
+  readonly grpc: ReadonlyArray<NodeGrpc>
   /** Longest time of a query with all its attempts. */
   readonly deadline: Duration.Duration
 }
@@ -49,11 +55,15 @@ export const layer = (settings: QuerySettings): Layer.Layer<QueryEndpoints, neve
       for (const address of settings.grpc) {
         const name = grpcName(address)
         if (endpoints.some((known) => known.name === name)) continue
-        endpoints.push({ name, client: yield* makeGrpcTransport(address) })
+        const transport = yield* makeGrpcTransport(address)
+        const node = address.rpcUrl === undefined ? undefined : rpc.nameOf(address.rpcUrl)
+        endpoints.push({ name, client: node === undefined ? transport : believing(transport, name, node, rpc.pool) })
       }
       for (const { name, client } of rpc.endpoints) {
-        const believed = believing(name, rpc.pool, client)
-        endpoints.push({ name: abciName(name), client: makeAbciTransport(name, believed) })
+        endpoints.push({
+          name: abciName(name),
+          client: believing(makeAbciTransport(name, client), name, name, rpc.pool)
+        })
       }
       const pool = yield* makeEndpointPool(endpoints, { ...defaultPoolSettings("query"), deadline: settings.deadline })
 
@@ -89,22 +99,23 @@ export const layer = (settings: QuerySettings): Layer.Layer<QueryEndpoints, neve
 /** Name among the query endpoints of the RPC endpoint of this name. */
 export const abciName = (rpc: string): string => `${rpc} (ABCI)`
 
-/** Queries to an RPC endpoint, while those who follow its blocks believe it. */
-const believing = <E extends { readonly message: string }>(
-  name: string,
-  pool: Pick<EndpointPool<unknown>, "isBelieved">,
-  client: AbciQueries<E>
-): AbciQueries<E> => ({
-  abciQuery: (path, data, height) =>
+/** Queries to an endpoint of a node, while those who follow the node's blocks believe it. */
+const believing = (
+  transport: QueryTransport,
+  endpoint: string,
+  node: string,
+  pool: Pick<EndpointPool<unknown>, "isBelieved">
+): QueryTransport => ({
+  unary: (path, request, height) =>
     Effect.suspend(() =>
-      pool.isBelieved(name)
-        ? client.abciQuery(path, data, height)
+      pool.isBelieved(node)
+        ? transport.unary(path, request, height)
         : Effect.fail(
             new EndpointFailed({
-              endpoint: name,
+              endpoint,
               operation: path,
               kind: "transport",
-              detail: "its blocks are not believed"
+              detail: `the blocks of ${node} are not believed`
             })
           )
     )

@@ -2,6 +2,7 @@
 import { Context, Duration, Effect, Layer, type Redacted } from "effect"
 import { type CometRpc, makeCometRpc } from "./CometRpc.ts"
 import { defaultPoolSettings, type Endpoint, type EndpointPool, makeEndpointPool } from "./EndpointPool.ts"
+import { rpcAddress } from "./RpcAddress.ts"
 
 /** Every configured node's RPC. */
 export class RpcEndpoints extends Context.Service<
@@ -9,6 +10,8 @@ export class RpcEndpoints extends Context.Service<
   {
     /** In the order of the configuration; names differ. */
     readonly endpoints: ReadonlyArray<Endpoint<CometRpc>>
+    /** Name of the endpoint with this URL; undefined if there is none. */
+    readonly nameOf: (url: Redacted.Redacted) => string | undefined
     /** Short calls. */
     readonly pool: EndpointPool<CometRpc>
     /** Whole blocks and their results, which can take long. */
@@ -56,6 +59,10 @@ export const layer = (settings: RpcEndpointsSettings): Layer.Layer<RpcEndpoints>
       const common = { ...defaultPoolSettings("rpc"), deadline: settings.deadline }
       return {
         endpoints,
+        nameOf: (url) => {
+          const { name, path } = rpcAddress(url)
+          return endpoints.find(({ client: { address } }) => address.name === name && address.path === path)?.name
+        },
         pool: yield* makeEndpointPool(endpoints, common),
         bodies: yield* makeEndpointPool(endpoints, {
           ...common,

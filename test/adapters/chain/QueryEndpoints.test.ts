@@ -15,12 +15,17 @@ const bytes = hex(
   )!.bytes_hex
 )
 
-const addressOf = (node: GrpcNode) => ({ host: "127.0.0.1", port: node.port, isInsecure: true })
+const addressAt = (rpcUrl: string) => (node: GrpcNode) => ({
+  host: "127.0.0.1",
+  port: node.port,
+  isInsecure: true,
+  rpcUrl: Redacted.make(rpcUrl)
+})
 
 const build = (grpc: ReadonlyArray<GrpcNode>, rpcUrl: string) =>
   Layer.build(
     ChainQueryNode.layer.pipe(
-      Layer.provideMerge(QueryEndpoints.layer({ grpc: grpc.map(addressOf), deadline: Duration.seconds(2) })),
+      Layer.provideMerge(QueryEndpoints.layer({ grpc: grpc.map(addressAt(rpcUrl)), deadline: Duration.seconds(2) })),
       Layer.provideMerge(RpcEndpoints.layer(RpcEndpoints.defaultRpcSettings([Redacted.make(rpcUrl)]))),
       Layer.provide(
         Layer.succeed(ChainQueryNode.BlockReads, {
@@ -79,17 +84,21 @@ describe("QueryEndpoints", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("does not read over the RPC of a node whose blocks are not believed", () =>
+  it.live("reads neither over gRPC nor over RPC of a node whose blocks are not believed", () =>
     Effect.gen(function* () {
       const abci = yield* makeAbciNode
       abci.answer = () => ({ value: bytes, height: 98n })
-      const context = yield* build([], abci.url)
+      const grpc = yield* makeGrpcNode()
+      grpc.answer = () => ({ bytes, height: 98n })
+      const context = yield* build([grpc], abci.url)
+      yield* until(Effect.sync(() => grpc.calls.length > 0 && abci.queries.length > 0))
       const rpc = Context.get(context, RpcEndpoints.RpcEndpoints)
       const query = Context.get(context, ChainQuery)
       yield* rpc.pool.report(rpc.pool.names[0]!, "wrong_chain", "is of chain other")
       abci.queries.length = 0
+      grpc.calls.length = 0
       assert.strictEqual((yield* Effect.flip(query.sessionParams))._tag, "ChainUnavailable")
-      assert.strictEqual(abci.queries.length, 0)
+      assert.deepStrictEqual([abci.queries, grpc.calls], [[], []])
       yield* rpc.pool.report(rpc.pool.names[0]!, "wrong_chain", undefined)
       yield* query.sessionParams
     }).pipe(Effect.scoped)
