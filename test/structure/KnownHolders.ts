@@ -194,6 +194,13 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     },
     "#ends": { bound: "session ends of the entries kept: maxEntries", metric: "ha_relayer_spool_entries" }
   },
+  "adapters/simchain/devnet/ControlServer.ts": { chunks: local("MAX_COMMAND_BYTES of a command") },
+  "adapters/simchain/devnet/Listener.ts": { sockets: simulated("MAX_CONNECTIONS of a listener") },
+  "adapters/simchain/devnet/RpcServer.ts": { chunks: local("MAX_BODY_BYTES of a body") },
+  "adapters/simchain/devnet/Subscriptions.ts": {
+    clients: simulated("MAX_CONNECTIONS of the listener"),
+    subscriptions: simulated("MAX_SUBSCRIPTIONS_PER_CLIENT of a client")
+  },
   "adapters/simchain/BasicChecks.ts": { passed: simulated("weak: messages of transactions that are kept elsewhere") },
   "adapters/simchain/ChainCell.ts": {
     operations: simulated("operations of one block, emptied by its commit"),
