@@ -3,6 +3,7 @@ import { Effect, Result } from "effect"
 import * as ClaimRecord from "../../domain/chain/Claim.ts"
 import { InvalidChainRecord } from "../../domain/chain/Coin.ts"
 import { Query } from "../../domain/chain/proto/pocket/proof_pb.ts"
+import { monotonicMillis } from "../../domain/lifecycle/MonotonicTime.ts"
 import { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import type { SupplierAddress } from "../../domain/protocol/Identifiers.ts"
 import type { Claim } from "../../domain/tx/ProofMessages.ts"
@@ -13,6 +14,9 @@ const PAGE = 1_000n
 
 /** Pages after which an endpoint that always has another is not followed any more. */
 const MAX_PAGES = 500
+
+/** Longest time of all pages; each has the deadline of the pool as well. */
+const LONGEST_MILLIS = 30_000
 
 const OPERATION = "claims"
 
@@ -25,6 +29,7 @@ export const readClaims = Effect.fnUntraced(function* (
   const keys = new Set<string>()
   let key: Uint8Array = new Uint8Array(0)
   let height: bigint | undefined
+  const until = (yield* monotonicMillis) + LONGEST_MILLIS
   for (let page = 0; page < MAX_PAGES; page++) {
     const { value, height: read } = yield* calls.ask({
       operation: OPERATION,
@@ -54,6 +59,7 @@ export const readClaims = Effect.fnUntraced(function* (
     keys.add(name)
     key = value.next
     height ??= read
+    if ((yield* monotonicMillis) > until) return yield* endless(`page ${page + 1} ended after ${LONGEST_MILLIS} ms`)
   }
   return yield* endless(`more than ${MAX_PAGES} pages`)
 })

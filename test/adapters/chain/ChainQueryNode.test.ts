@@ -3,6 +3,7 @@ import { create, fromBinary } from "@bufbuild/protobuf"
 import { status } from "@grpc/grpc-js"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Option, Redacted, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { makeAbciTransport } from "../../../adapters/chain/AbciTransport.ts"
 import { makeChainQueryNode } from "../../../adapters/chain/ChainQueryNode.ts"
 import { makeCometRpc } from "../../../adapters/chain/CometRpc.ts"
@@ -428,6 +429,21 @@ describe("ChainQueryNode", () => {
       node.answer = () => ({ bytes: page([], Uint8Array.of(1, next >> 8, next++ & 255)), height: 5n })
       assert.strictEqual((yield* Effect.flip(query.claims(operator)))._tag, "ChainUnavailable")
       assert.strictEqual(node.calls.length, 500)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("gives up on pages that take longer than all may take together", () =>
+    Effect.gen(function* () {
+      const node = yield* TestClock.withLive(makeGrpcNode())
+      const { query } = yield* TestClock.withLive(Effect.flatMap(grpcTo(node), (transport) => over(transport)))
+      let next = 0
+      const fork = Effect.runForkWith(yield* Effect.context<never>())
+      node.answer = () => {
+        fork(TestClock.adjust("11 seconds"))
+        return { bytes: page(["a"], Uint8Array.of(1, next++)), height: 5n }
+      }
+      assert.strictEqual((yield* Effect.flip(query.claims(operator)))._tag, "ChainUnavailable")
+      assert.strictEqual(node.calls.length, 3)
     }).pipe(Effect.scoped)
   )
 
