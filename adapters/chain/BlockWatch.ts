@@ -129,7 +129,8 @@ export const makeBlockWatch = (
         const offered = ledger.offer(head)
         if (Result.isFailure(offered)) {
           const { detail, height } = offered.failure
-          yield* sink.report("forked", `shows another chain at height ${height}: ${detail}`)
+          const remedy = "take the wrong node out of pocket_node and start again"
+          yield* sink.report("forked", `shows another chain at height ${height}: ${detail}; ${remedy}`)
           return false
         }
         if (offered.success === "newest") sink.published()

@@ -313,6 +313,28 @@ describe("BlocksNode", () => {
   )
 
   test(
+    "is built although a node is silent, follows a slow one, and one that answers at last",
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const silent = yield* fakeComet(chain, { silent: true })
+      const alone = yield* follow([silent], { callDeadline: Duration.millis(200) })
+      yield* alone.says(/failed status \(deadline\): no answer within/)
+      assert.isTrue((yield* alone.about.reasons).some(({ isBlocking }) => isBlocking))
+      const slow = yield* fakeComet(chain, { slowMillis: 100 })
+      const both = yield* follow([silent, slow])
+      assert.strictEqual(both.latest(), 5)
+      for (let count = 0; count < 3; count++) {
+        chain.add()
+        slow.announce()
+      }
+      yield* both.reaches(8)
+      silent.is.silent = false
+      yield* alone.reaches(8)
+      yield* eventually("no reasons", () => Effect.runSync(alone.about.reasons).length === 0)
+    })
+  )
+
+  test(
     "looks at once when somebody announces a block, and believes only the node",
     Effect.gen(function* () {
       const chain = fakeChain(5)

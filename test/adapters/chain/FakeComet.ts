@@ -71,6 +71,8 @@ export interface Misbehaviour {
   id: number | undefined
   /** Never answers calls. */
   silent: boolean
+  /** Milliseconds that each answer takes. */
+  slowMillis: number
   /** Answer to `broadcast_tx_sync`, or a JSON-RPC error. */
   onBroadcast: (tx: Uint8Array) => unknown
   /** Error of `tx`, its data. */
@@ -91,6 +93,7 @@ export class FakeComet {
     raw: undefined,
     id: undefined,
     silent: false,
+    slowMillis: 0,
     onBroadcast: (tx) => ({ code: 0, data: "", log: "", codespace: "", hash: sha(tx) }),
     abci: () => ({ code: 6, log: "unknown query path: unknown request", codespace: "sdk" })
   }
@@ -207,6 +210,7 @@ export class FakeComet {
       response.writeHead(this.is.raw.status).end(this.is.raw.body)
       return
     }
+    if (this.is.slowMillis > 0) await new Promise((resolve) => setTimeout(resolve, this.is.slowMillis))
     const answer = this.#answer(method, params)
     response.setHeader("content-type", "application/json")
     response.end(JSON.stringify({ jsonrpc: "2.0", id: this.is.id ?? id, ...answer }))
