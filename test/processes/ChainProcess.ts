@@ -1,13 +1,18 @@
 /**
- * A process with the simulated chain and the backend that relays are for. Argument: a `FleetChain` as JSON. The chain
- * stands still behind its first block until it is told to go on. Tells `ready` with both addresses.
+ * A process with the simulated chain, two devnet nodes that serve it to the fleet, and the backend that relays are for.
+ * Argument: a `FleetChain` as JSON. The chain stands still behind its first block until it is told to go on. Tells `ready`
+ * with all addresses; `url` is where the driver and the gateway read it.
  */
 import { Duration, Effect, Layer, Schema } from "effect"
 import { startDemoBackend } from "../../adapters/demo/DemoBackend.ts"
+import { startDevnet } from "../../adapters/simchain/devnet/Devnet.ts"
 import * as SimChain from "../../adapters/simchain/SimChain.ts"
 import { serveChain } from "./ChainServer.ts"
 import { FleetChain, simChainOf } from "./FleetChain.ts"
 import { argument, runProcess, tell } from "./ProcessEnd.ts"
+
+/** Full nodes of the fleet. */
+const NODES = 2
 
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(FleetChain))
 
@@ -18,7 +23,13 @@ runProcess(
       yield* SimChain.SimChain.use((running) => running.setHalted(true))
       const url = yield* serveChain
       const backend = yield* startDemoBackend
-      yield* tell("ready", { url, backend })
+      const { controlUrl, nodes } = yield* startDevnet({ chain: yield* SimChain.SimChain, nodes: NODES })
+      yield* tell("ready", {
+        url,
+        backend,
+        control: controlUrl,
+        nodes: nodes.map(({ grpcTarget, rpcUrl }) => ({ grpcTarget, rpcUrl }))
+      })
       return yield* Effect.never
     }).pipe(
       Effect.provide(

@@ -1,18 +1,25 @@
 /**
- * A fleet of real processes on one machine: a chain, a Redis deployment, relayers and miners, each process over a link of
- * its own where a scenario wants that. Everything ends with the scope, by process ids.
+ * A fleet of real processes on one machine: the nodes of a chain, a Redis deployment, and relayers and miners as an operator
+ * starts them, each process over a link of its own where a scenario wants that. Everything ends with the scope, by process ids.
  */
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Duration, Effect, Redacted, Scope } from "effect"
+import { Duration, Effect, Redacted, Schema, Scope } from "effect"
 import { bytesToHex } from "@noble/hashes/utils.js"
 import type { RedisAddress } from "../../adapters/redis/RedisSettings.ts"
 import { networkProxy, type NetworkProxy } from "../support/NetworkProxy.ts"
 import { redisBinaries } from "../support/RedisBinaries.ts"
 import type { RedisProcess, RedisTestFailure } from "../support/RedisProcess.ts"
 import { type RedisDeployment, sentinel, standalone } from "../support/RedisServers.ts"
-import { type ChildProcess, expectThat, type ProcessTestFailure, startProcess, within } from "./ChildProcess.ts"
-import { type FleetChain, SERVICE, suppliersOf } from "./FleetChain.ts"
+import {
+  type ChildProcess,
+  expectThat,
+  freePort,
+  type ProcessTestFailure,
+  startProcess,
+  within
+} from "./ChildProcess.ts"
+import { CHAIN_ID, type FleetChain, SERVICE, suppliersOf } from "./FleetChain.ts"
 import { type FleetWatch, watchFleet } from "./FleetWatch.ts"
 
 /** How Redis is run: without a log, with an append-only file, or as master, replica and sentinel. */
@@ -48,13 +55,15 @@ export interface RelayerMember extends Member {
 export interface Fleet {
   readonly options: FleetOptions
   readonly chainUrl: string
+  /** Control surface of the devnet. */
+  readonly controlUrl: string
   readonly miners: ReadonlyArray<Member>
   readonly relayers: ReadonlyArray<RelayerMember>
   readonly redis: ReadonlyArray<RedisProcess>
   readonly address: RedisAddress
   readonly watch: FleetWatch
-  /** Starts a relayer that has ended once more, with its file and its spool; it listens on another port. */
-  readonly restart: (relayer: Member) => Effect.Effect<void, ProcessTestFailure>
+  /** Starts a relayer or a miner that has ended once more, with its file and its spool. */
+  readonly restart: (member: Member) => Effect.Effect<Member, ProcessTestFailure>
   /** Processes that `restart` has started. */
   readonly restarted: () => ReadonlyArray<Member>
 }
@@ -74,13 +83,25 @@ export const startChain = (chain: FleetChain, directory: string) =>
       join(directory, "chain.log")
     )
     const { facts } = yield* process.until("ready", START_LIMIT)
-    return { process, url: String(facts["url"]), backend: String(facts["backend"]) }
+    return { process, ...(yield* Effect.orDie(decodeAddresses(facts))) }
   })
+
+/** Where the chain's process serves what. */
+const ChainAddresses = Schema.Struct({
+  /** For the driver and the gateway. */
+  url: Schema.String,
+  backend: Schema.String,
+  /** Control surface of the devnet. */
+  control: Schema.String,
+  nodes: Schema.NonEmptyArray(Schema.Struct({ rpcUrl: Schema.String, grpcTarget: Schema.String }))
+})
+type ChainAddresses = typeof ChainAddresses.Type
+const decodeAddresses = Schema.decodeUnknownEffect(ChainAddresses)
 
 /** Starts everything else and waits until all suppliers are owned. The chain still stands. */
 export const startFleet = (
   options: FleetOptions,
-  chain: { readonly url: string; readonly backend: string }
+  chain: ChainAddresses
 ): Effect.Effect<Fleet, ProcessTestFailure | RedisTestFailure, Scope.Scope> =>
   Effect.gen(function* () {
     const { directory } = options
@@ -96,34 +117,40 @@ export const startFleet = (
       suppliers.map(({ address }) => address),
       deployment.address
     )
-    const member = (name: string, file: string, config: (redisUrl: string) => unknown) =>
+    const nodes = nodesOf(chain)
+    const member = (name: string, kind: "miner" | "relayer", config: (redisUrl: string) => unknown) =>
       Effect.gen(function* () {
         const link = options.hasLinks ? yield* networkProxy(deployment.servers[0]?.port ?? 0) : undefined
-        const path = join(directory, `${name}.yaml`)
-        writeFileSync(path, JSON.stringify(config(urlOf(deployment, link)), undefined, 2))
-        const process = yield* startProcess(name, file, [path, chain.url], join(directory, `${name}.log`))
-        return { name, process, link }
+        writeFileSync(join(directory, `${name}.yaml`), JSON.stringify(config(urlOf(deployment, link)), undefined, 2))
+        return { name, process: yield* startMember(kind, name, directory), link }
       })
     const numbered = (kind: string, count: number) =>
       Array.from({ length: count }, (_, index) => `${kind}-${index + 1}`)
     const miners = yield* Effect.forEach(numbered("miner", options.miners), (name) =>
-      member(name, "MinerProcess.ts", (url) => minerConfig(name, url, keysFile, options))
+      Effect.flatMap(freePort, (port) =>
+        Effect.map(
+          member(name, "miner", (url) => minerConfig(name, url, keysFile, options, nodes, port)),
+          (started) => ({ ...started, port })
+        )
+      )
     )
-    const relayers = yield* Effect.forEach(numbered("relayer", options.relayers), (name) => {
-      const spool = spoolIn(directory, name)
-      mkdirSync(spool, { mode: 0o700 })
-      return member(name, "RelayerProcess.ts", (url) => relayerConfig(url, keysFile, chain.backend, spool))
+    const relayers = yield* Effect.forEach(numbered("relayer", options.relayers), (name) =>
+      Effect.gen(function* () {
+        const spool = spoolIn(directory, name)
+        mkdirSync(spool, { mode: 0o700 })
+        const ports = { relays: yield* freePort, probes: yield* freePort }
+        const started = yield* member(name, "relayer", (url) =>
+          relayerConfig(url, keysFile, chain.backend, spool, nodes, ports)
+        )
+        return { ...started, ports, url: `http://127.0.0.1:${ports.relays}` }
+      })
+    )
+    yield* Effect.forEach(relayers, ({ ports, process }) => answers(process, ports.probes, "/ready"), {
+      concurrency: "unbounded"
     })
-    const addressed = yield* Effect.forEach(
-      relayers,
-      (relayer) =>
-        Effect.map(relayer.process.until("ready", START_LIMIT), ({ facts }) => ({
-          ...relayer,
-          url: `http://127.0.0.1:${String(facts["port"])}`
-        })),
-      { concurrency: "unbounded" }
-    )
-    yield* Effect.forEach(miners, ({ process }) => process.until("ready", START_LIMIT), { concurrency: "unbounded" })
+    yield* Effect.forEach(miners, ({ port, process }) => answers(process, port, "/health"), {
+      concurrency: "unbounded"
+    })
     yield* within(
       START_LIMIT,
       Effect.suspend(() => expectThat(watch.owners().size === suppliers.length, () => `owned: ${text(watch)}`))
@@ -140,20 +167,19 @@ export const startFleet = (
     const restarted: Array<Member> = []
     const restart = ({ link, name }: Member) =>
       Effect.gen(function* () {
-        const process = yield* startProcess(
-          name,
-          "RelayerProcess.ts",
-          [join(directory, `${name}.yaml`), chain.url],
-          join(directory, `${name}-again.log`)
-        )
-        restarted.push({ name: `${name} again`, process, link })
-        yield* process.until("ready", START_LIMIT)
+        const relayer = relayers.find((each) => each.name === name)
+        const process = yield* startMember(relayer === undefined ? "miner" : "relayer", name, directory, "-again")
+        const again = { name: `${name} again`, process, link }
+        restarted.push(again)
+        if (relayer !== undefined) yield* answers(process, relayer.ports.probes, "/ready")
+        return again
       }).pipe(Scope.provide(scope))
     return {
       options,
       chainUrl: chain.url,
+      controlUrl: chain.control,
       miners,
-      relayers: addressed,
+      relayers,
       redis: deployment.servers,
       address: deployment.address,
       watch,
@@ -194,18 +220,55 @@ const urlOf = ({ address, servers }: RedisDeployment, link: NetworkProxy | undef
     ? `redis-sentinel://${address.sentinels.map(({ host, port }) => `${host}:${port}`).join(",")}/${address.master}`
     : `redis://127.0.0.1:${link?.port ?? servers[0]?.port ?? 0}`
 
-/** Nobody is asked there: the chain of these processes comes from elsewhere. */
-const pocket_node = {
-  query_node_rpc_url: "http://127.0.0.1:1",
-  query_node_grpc_url: "127.0.0.1:1",
-  grpc_insecure: true
-}
+/** Starts the product's own command on its file. */
+const startMember = (kind: "miner" | "relayer", name: string, directory: string, suffix = "") =>
+  startProcess(
+    name,
+    "../../src/main.ts",
+    [kind, "--config", join(directory, `${name}.yaml`)],
+    join(directory, `${name}${suffix}.log`)
+  )
 
-const minerConfig = (name: string, url: string, keysFile: string, { leaseSeconds }: FleetOptions) => ({
+/** Waits until the process answers a probe with 200. */
+const answers = (process: ChildProcess, port: number, path: string): Effect.Effect<void, ProcessTestFailure> =>
+  within(
+    START_LIMIT,
+    Effect.promise(async () => {
+      try {
+        return (await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(1_000) })).status
+      } catch {
+        return undefined
+      }
+    }).pipe(
+      Effect.flatMap((status) =>
+        expectThat(status === 200, () => `${process.name} answers ${path} with ${status}:\n${process.tail()}`)
+      )
+    )
+  )
+
+/** `pocket_node` of relayers: the devnet's nodes. */
+const nodesOf = ({ nodes: [first, ...others] }: ChainAddresses) => {
+  const address = ({ grpcTarget, rpcUrl }: typeof first) => ({
+    query_node_rpc_url: rpcUrl,
+    query_node_grpc_url: grpcTarget,
+    grpc_insecure: true
+  })
+  return { ...address(first), more_nodes: others.map(address) }
+}
+type PocketNode = ReturnType<typeof nodesOf>
+
+const minerConfig = (
+  name: string,
+  url: string,
+  keysFile: string,
+  { leaseSeconds }: FleetOptions,
+  nodes: PocketNode,
+  port: number
+) => ({
   redis: { url, consumer_name: name },
-  pocket_node,
+  pocket_node: { ...nodes, chain_id: CHAIN_ID },
   keys: { keys_file: keysFile },
-  metrics: { enabled: false },
+  metrics: { enabled: true, addr: `127.0.0.1:${port}` },
   block_time_seconds: 1,
   ...(leaseSeconds !== undefined && {
     supplier_claiming: { claim_ttl_seconds: leaseSeconds, renew_rate_seconds: 1, rebalance_interval_seconds: 1 },
@@ -213,13 +276,20 @@ const minerConfig = (name: string, url: string, keysFile: string, { leaseSeconds
   })
 })
 
-const relayerConfig = (url: string, keysFile: string, backend: string, spool: string) => ({
-  listen_addr: "127.0.0.1:0",
+const relayerConfig = (
+  url: string,
+  keysFile: string,
+  backend: string,
+  spool: string,
+  nodes: PocketNode,
+  ports: { readonly relays: number; readonly probes: number }
+) => ({
+  listen_addr: `127.0.0.1:${ports.relays}`,
   redis: { url },
-  pocket_node,
+  pocket_node: nodes,
   keys: { keys_file: keysFile },
   services: { [SERVICE]: { backends: { jsonrpc: { url: backend } } } },
   metrics: { enabled: false },
-  health_check: { enabled: false },
+  health_check: { enabled: true, addr: `127.0.0.1:${ports.probes}` },
   spool: { dir: spool, max_bytes: 268_435_456, fsync: true }
 })

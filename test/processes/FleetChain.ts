@@ -5,6 +5,9 @@ import { type DemoKey, demoKeys } from "../../adapters/demo/DemoKeys.ts"
 import { demoGenesis, POKT } from "../../adapters/simchain/Genesis.ts"
 import type { SimChainOptions } from "../../adapters/simchain/SimChain.ts"
 
+/** Chain id that transactions are signed for. */
+export const CHAIN_ID = "fleet"
+
 /** The one service that all serve. */
 export const SERVICE = "fleet-eth"
 
@@ -48,6 +51,7 @@ export const simChainOf = (chain: FleetChain): SimChainOptions => {
     seed: chain.seed,
     verifiers: { sha256: nodeSha256 },
     genesis: demoGenesis({
+      chainId: CHAIN_ID,
       services: [{ id: SERVICE, computeUnitsPerRelay: COMPUTE_UNITS_PER_RELAY }],
       gateways: [{ publicKey: gateway.publicKey }],
       applications: applicationsOf(chain).map(({ publicKey }) => ({

@@ -48,6 +48,8 @@ export interface Scenario {
   /** Answered relays may be counted late instead of claimed. */
   readonly mayBeLate?: boolean
   readonly relaysPerSecond?: number
+  /** Takes many minutes: run only when it is asked for by name. */
+  readonly isLong?: boolean
   /** Does the harm while relays flow; the chain is at its first block when it begins. */
   readonly disturb: (fleet: Fleet) => Effect.Effect<Observed, ProcessTestFailure, Blocks>
 }

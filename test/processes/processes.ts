@@ -16,7 +16,8 @@ const { values } = parseArgs({
 const times = Number(values.times)
 if (!Number.isSafeInteger(times) || times < 1)
   throw new Error(`--times must be a whole number from 1, got ${values.times}`)
-const chosen = values.only === undefined ? scenarios : values.only.map(scenarioNamed)
+const chosen =
+  values.only === undefined ? scenarios.filter(({ isLong }) => isLong !== true) : values.only.map(scenarioNamed)
 
 const write = (text: string) => Effect.sync(() => void process.stdout.write(`${text}\n`))
 

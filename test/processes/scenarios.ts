@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { Duration, Effect } from "effect"
+import { chainScenarios } from "./ChainScenarios.ts"
 import { ProcessTestFailure } from "./ChildProcess.ts"
 import { type Fleet, type Member, ownedBy, spoolOf } from "./Fleet.ts"
 import { kill, leaderOf, type Observed, otherLeader, ownerOf, reach, type Scenario, takeover } from "./Scenario.ts"
@@ -231,7 +232,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
     // Nothing is in the caches at first: the first relay of a session takes seconds, and the claims of it too.
     chain: { sessionBlocks: 18, claimOpensAfterBlocks: 4, claimWindowBlocks: 10 },
     disturb: slow(200)
-  }
+  },
+  ...chainScenarios
 ]
 
 /** The scenario of this name. */
