@@ -42,6 +42,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/chain/BlocksNode.ts": {
     changes: { bound: "CHANGES_BUFFER for each reader; older blocks are skipped", metric: "none: 16 blocks" }
   },
+  "adapters/chain/RpcEndpoints.ts": {
+    endpoints: { bound: "nodes of the configuration", metric: "none: fixed when built" }
+  },
   "adapters/chain/TxScan.ts": {
     "#blocks": { bound: "SCANNED_BLOCKS, HASHES_KEPT of all", metric: "relaymill_chain_scanned_transactions" }
   },
