@@ -1,5 +1,6 @@
 /** A devnet for tests: the small chain of `TestChain` with an extra account, on free ports. */
-import { Effect, type Scope } from "effect"
+import { Clock, Effect, type Scope } from "effect"
+import type { ChainState } from "../../../../adapters/simchain/ChainState.ts"
 import { type Devnet, type DevnetOptions, startDevnet } from "../../../../adapters/simchain/devnet/Devnet.ts"
 import type { CannotListen } from "../../../../adapters/simchain/devnet/Listener.ts"
 import { demoGenesis, type GenesisInput } from "../../../../adapters/simchain/Genesis.ts"
@@ -22,6 +23,22 @@ export const testDevnet = (
   Effect.gen(function* () {
     const chain = yield* make({ genesis: demoGenesis(input) })
     return yield* startDevnet({ chain, ...options })
+  })
+
+/** A devnet whose first block has the given time in Unix nanoseconds; the next ones have the time of day. */
+export const devnetAt = (genesis: ChainState, unixNano: bigint): Effect.Effect<Devnet, CannotListen, Scope.Scope> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const chain = yield* Effect.provideService(make({ genesis }), Clock.Clock, {
+      currentTimeMillisUnsafe: () => Number(unixNano / 1_000_000n),
+      currentTimeMillis: Effect.succeed(Number(unixNano / 1_000_000n)),
+      currentTimeNanosUnsafe: () => unixNano,
+      currentTimeNanos: Effect.succeed(unixNano),
+      monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+      monotonicTimeNanos: clock.monotonicTimeNanos,
+      sleep: (duration) => clock.sleep(duration)
+    })
+    return yield* startDevnet({ chain })
   })
 
 /** Posts JSON and reads the JSON answer. */
