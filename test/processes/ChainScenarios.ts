@@ -140,8 +140,8 @@ export const chainScenarios: ReadonlyArray<Scenario> = [
   },
   {
     name: "nodes-slow",
-    title: "both nodes take a second for every answer",
-    disturb: between(START, END, BOTH, { slowMillis: 1_000 }, { slowMillis: 0 })
+    title: "both nodes take a quarter of a second, and of a block, for every answer",
+    disturb: between(START, END, BOTH, { slowMillis: 250 }, { slowMillis: 0 })
   },
   {
     name: "nodes-old",
