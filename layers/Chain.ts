@@ -15,8 +15,6 @@ import type { Blocks } from "../domain/ports/Blocks.ts"
 import type { ChainQuery } from "../domain/ports/ChainQuery.ts"
 import type { ChainTx } from "../domain/ports/ChainTx.ts"
 
-/** Longest query of a relayer, which has no setting for it. */
-const QUERY_TIMEOUT = Duration.seconds(5)
 /** Expected time between blocks where there is no setting: only bounds how long a silent node is believed. */
 const BLOCK_TIME = Duration.seconds(30)
 
@@ -28,9 +26,9 @@ export const layerMiner = ({ pocketNode, blockTime }: MinerConfig): Layer.Layer<
   )
 }
 
-/** Blocks and queries of a relayer. Its chain is that of the first block it sees. */
+/** Blocks and queries of a relayer. Without a chain id in its configuration, its chain is that of the first block it sees. */
 export const layerRelayer = ({ pocketNode }: RelayerConfig): Layer.Layer<Blocks | ChainQuery> =>
-  layerNodes(nodesOf(pocketNode), undefined, BLOCK_TIME, QUERY_TIMEOUT)
+  layerNodes(nodesOf(pocketNode), pocketNode.chainId, BLOCK_TIME, pocketNode.queryTimeout)
 
 const nodesOf = (first: NodeAddress & { readonly moreNodes: ReadonlyArray<NodeAddress> }) => [first, ...first.moreNodes]
 

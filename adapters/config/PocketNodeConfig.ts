@@ -3,6 +3,7 @@
  */
 import { Redacted, Result, Schema } from "effect"
 import { key, listOf, optional, required, section, type ValueOf } from "./ConfigReader.ts"
+import { NonEmptyText } from "./GoScalar.ts"
 import { HostPort, parseHostPort, writeHostPort } from "./HostPort.ts"
 import { flag, seconds, text } from "./KeyKinds.ts"
 import { textCodec, type TextCodec } from "./TextCodec.ts"
@@ -63,19 +64,32 @@ const fields = {
 /** One full node: where it is asked. The RPC URL may carry a password and is redacted. */
 export type NodeAddress = Pick<PocketNodeConfig, keyof typeof oneNode>
 
-const minersOnly = (name: string) =>
-  name === "query_timeout_seconds" || name === "chain_id" ? "the miner's key, without effect on a relayer" : undefined
+const queryTimeout = key(
+  "query_timeout_seconds",
+  seconds({ fallback: "5", unset: "zero" }, "Longest wait for one query.")
+)
 
 /** `pocket_node` of the relayer. */
-export const relayerPocketNode = section(fields, { foreign: minersOnly })
+export const relayerPocketNode = section({
+  ...fields,
+  queryTimeout,
+  chainId: key(
+    "chain_id",
+    optional({
+      codec: NonEmptyText,
+      type: "text",
+      meaning: "Chain that the nodes must be of; left out: that of the first block seen."
+    })
+  )
+})
 /** Value of a relayer's `pocket_node`. The RPC URL may carry a password and is redacted. */
 export type PocketNodeConfig = ValueOf<typeof relayerPocketNode>
 
 /** `pocket_node` of the miner. */
 export const minerPocketNode = section({
   ...fields,
-  queryTimeout: key("query_timeout_seconds", seconds({ fallback: "5", unset: "zero" }, "Longest wait for one query.")),
+  queryTimeout,
   chainId: key("chain_id", text("pocket", "Chain id that transactions are signed for."))
 })
-/** Value of a miner's `pocket_node`: a relayer's, with query time-out and chain id. */
+/** Value of a miner's `pocket_node`: a relayer's, with a chain id in any case. */
 export type MinerPocketNodeConfig = ValueOf<typeof minerPocketNode>
