@@ -52,4 +52,10 @@ describe("many processes", () => {
     () => Effect.asVoid(run(scenarioNamed("kill-redis-always"))),
     LIMIT_MILLIS
   )
+
+  it.live(
+    "both nodes of the chain restart while claims are due: nothing is missing, nothing is claimed twice",
+    () => Effect.asVoid(run(scenarioNamed("nodes-restart"))),
+    LIMIT_MILLIS
+  )
 })
