@@ -175,6 +175,16 @@ export const makeBlockWatch = (
 
     const heads = (from: bigint, to: bigint) => withDeadline("blockchain", client.heads(from, to))
 
+    /** Nodes store a block before they run it, and tell its height: it counts once its state can be read. */
+    const executed = (stored: bigint) =>
+      withDeadline("abci_info", client.appHeight).pipe(
+        Effect.map((height) => min(height, stored)),
+        Effect.catchIf(
+          (failure) => failure.kind === "unimplemented",
+          () => Effect.succeed(stored)
+        )
+      )
+
     const look = Effect.gen(function* () {
       lookedAt = now()
       const status = yield* withDeadline("status", client.status)
@@ -183,7 +193,7 @@ export const makeBlockWatch = (
         yield* sink.report("wrong_chain", wrongChain(expected, status.network))
         return
       }
-      yield* observe(status.height)
+      yield* observe(status.height > state.shown ? yield* executed(status.height) : status.height)
       const latest = ledger.latest?.height ?? 0n
       const behind = latest - max(status.height, state.shown)
       const lag = status.isCatchingUp ? "is catching up" : `is ${behind} blocks behind`

@@ -61,6 +61,9 @@ export const NodeStatus = Schema.Struct({
 })
 export type NodeStatus = typeof NodeStatus.Type
 
+/** `abci_info`: height of the state that the application has committed; left out while it is 0. */
+export const AppInfo = Schema.Struct({ response: Schema.Struct({ last_block_height: Schema.optionalKey(Int64) }) })
+
 const Header = Schema.Struct({
   chain_id: Schema.String,
   height: Int64,

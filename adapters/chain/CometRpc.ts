@@ -6,6 +6,7 @@ import { Effect, Option, type Redacted, Schema, type Scope } from "effect"
 import { type Dispatcher, Pool } from "undici"
 import {
   AbciAnswer,
+  AppInfo,
   BlockMetas,
   BroadcastAnswer,
   ConsensusAnswer,
@@ -61,6 +62,8 @@ export interface AbciReply {
 export interface CometRpc {
   readonly address: RpcAddress
   readonly status: Effect.Effect<NodeReport, RpcFailure>
+  /** Height of the state that can be read, a moment behind that of `status`; longer after a block with much to settle. */
+  readonly appHeight: Effect.Effect<bigint, RpcFailure>
   /**
    * Heads of the blocks from `from` to `to`, both inclusive and at most 20, ascending. Those that the node does not have,
    * not yet or no more, are left out.
@@ -180,6 +183,7 @@ export const makeCometRpc = (settings: CometRpcSettings): Effect.Effect<CometRpc
         isCatchingUp: sync_info.catching_up,
         isIndexing: node_info.other?.tx_index === undefined ? undefined : node_info.other.tx_index === "on"
       })),
+      appHeight: Effect.map(call("abci_info", {}, AppInfo, SMALL), ({ response }) => response.last_block_height ?? 0n),
       heads: (from, to) =>
         absentAs(
           Effect.flatMap(

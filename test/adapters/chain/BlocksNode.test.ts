@@ -118,6 +118,22 @@ describe("BlocksNode", () => {
   )
 
   test(
+    "waits, when it asks for the status, until the block's state can be read",
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const node = yield* fakeComet(chain, { noSocket: true })
+      const { latest, reaches } = yield* follow([node])
+      node.is.app = 5
+      chain.add()
+      const asked = node.calls.filter((method) => method === "abci_info").length
+      yield* eventually("three looks", () => node.calls.filter((method) => method === "abci_info").length > asked + 3)
+      assert.strictEqual(latest(), 5)
+      node.is.app = 6
+      yield* reaches(6)
+    })
+  )
+
+  test(
     "leaves a socket that says nothing while there are blocks, and one on which nothing comes for long",
     Effect.gen(function* () {
       const chain = fakeChain(5)

@@ -57,6 +57,8 @@ export interface Misbehaviour {
   shows: number | undefined
   /** Height that `status` tells instead. */
   says: number | undefined
+  /** Height of the state that the application has committed; undefined: that of the newest block. */
+  app: number | undefined
   /** Lowest height that it still has. */
   base: number
   isCatchingUp: boolean
@@ -85,6 +87,7 @@ export class FakeComet {
     network: "test",
     shows: undefined,
     says: undefined,
+    app: undefined,
     base: 1,
     isCatchingUp: false,
     txIndex: "on",
@@ -238,6 +241,12 @@ export class FakeComet {
               earliest_block_height: `${this.is.base}`,
               catching_up: this.is.isCatchingUp
             }
+          }
+        }
+      case "abci_info":
+        return {
+          result: {
+            response: { data: "app", last_block_height: `${this.is.app ?? this.height}`, last_block_app_hash: "AA==" }
           }
         }
       case "blockchain": {
