@@ -9,12 +9,13 @@ import { CliError, Command } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
 import * as CommandLine from "./CommandLine.ts"
 import { demoCommand } from "./DemoCommand.ts"
+import { devnetCommand } from "./DevnetCommand.ts"
 import { minerCommand } from "./MinerCommand.ts"
 import { relayerCommand } from "./RelayerCommand.ts"
 
 const relaymill = Command.make("relaymill").pipe(
   Command.withDescription("Highly available relay miner for Pocket Network"),
-  Command.withSubcommands([demoCommand, relayerCommand, minerCommand])
+  Command.withSubcommands([demoCommand, devnetCommand, relayerCommand, minerCommand])
 )
 
 Command.run(relaymill, { version: packageJson.version }).pipe(

@@ -59,3 +59,9 @@ export const checkTx = ({ wire, wireFaults }: NodeView, bytes: Uint8Array): TxRe
   }
   return wire.checkTx(bytes)
 }
+
+/** Whether calls of a kind get no answer now, by the faults of the node itself. */
+export const isMute = ({ wire }: NodeView, kind: "read" | "tx"): boolean => {
+  const { queriesFail, txsFail } = wire.faults()
+  return kind === "read" ? queriesFail : txsFail
+}

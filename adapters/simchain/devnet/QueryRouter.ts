@@ -1,7 +1,7 @@
 /** One query on a node: the state of the height that was asked for, the method of the path, its answer. */
 import { Result } from "effect"
 import type { ChainState } from "../ChainState.ts"
-import { type NodeView, stateOf } from "./NodeView.ts"
+import { isMute, type NodeView, stateOf } from "./NodeView.ts"
 import { failure, GRPC, type QueryFailure, sdkFailure } from "./QueryFailure.ts"
 import { queryMethods } from "./QueryMethods.ts"
 import { txMethods } from "./TxMethods.ts"
@@ -15,6 +15,11 @@ export type QueryOutcome =
 /** Paths that a node serves. */
 export const servedPaths: ReadonlyArray<string> = [...queryMethods.keys(), ...txMethods.keys()]
 
+const sends: ReadonlySet<string> = new Set([
+  "/cosmos.tx.v1beta1.Service/Simulate",
+  "/cosmos.tx.v1beta1.Service/BroadcastTx"
+])
+
 /** Answers the request of a path at a height; 0 is the newest. */
 export const runQuery = (view: NodeView, path: string, request: Uint8Array, height: bigint): QueryOutcome => {
   const query = queryMethods.get(path)
@@ -22,6 +27,7 @@ export const runQuery = (view: NodeView, path: string, request: Uint8Array, heig
   if ((query === undefined && tx === undefined) || view.wireFaults().unimplemented.includes(path)) {
     return { _tag: "Failed", height: 0n, failure: failure(GRPC.unimplemented, `unknown method ${path}`) }
   }
+  if (isMute(view, sends.has(path) ? "tx" : "read")) return { _tag: "Lost" }
   const found = stateAt(view, height)
   if (Result.isFailure(found)) return { _tag: "Failed", height: 0n, failure: found.failure }
   const state = found.success

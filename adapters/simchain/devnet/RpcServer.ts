@@ -2,8 +2,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { Effect, Result } from "effect"
 import type { Json, JsonObject } from "./GoJson.ts"
-import type { NodeView } from "./NodeView.ts"
+import { isMute, type NodeView } from "./NodeView.ts"
 import {
+  type Args,
   failureAnswer,
   invalidRequest,
   methodNotFound,
@@ -14,7 +15,7 @@ import {
   type RpcId,
   success
 } from "./RpcCall.ts"
-import { rpcMethods, type RpcOutcome } from "./RpcMethods.ts"
+import { type RpcMethod, rpcMethods, type RpcOutcome } from "./RpcMethods.ts"
 import { GARBAGE, slowness } from "./WireFaults.ts"
 
 /** Longest body and WebSocket frame. */
@@ -76,19 +77,26 @@ export const answerCall = (view: NodeView, value: unknown): JsonObject | "lost" 
   if (found === undefined) return failureAnswer(id, methodNotFound)
   const args = readParams(found.args, params)
   if (Result.isFailure(args)) return failureAnswer(id, args.failure)
-  const outcome = found.run(view, args.success)
+  const outcome = runMethod(view, method, found, args.success)
   return outcome === undefined ? "lost" : answerOf(id, outcome)
 }
+
+/** `abci_query` decides by its path what kind of call it is. */
+const runMethod = (view: NodeView, name: string, method: RpcMethod, args: Args): RpcOutcome =>
+  name !== "abci_query" && isMute(view, name.startsWith("broadcast_tx") ? "tx" : "read")
+    ? undefined
+    : method.run(view, args)
 
 const answerOf = (id: RpcId, outcome: NonNullable<RpcOutcome>) =>
   Result.isSuccess(outcome) ? success(id, outcome.success) : failureAnswer(id, outcome.failure)
 
 const answerGet = (view: NodeView, url: URL): HttpAnswer => {
-  const found = rpcMethods.get(url.pathname.slice(1))
+  const method = url.pathname.slice(1)
+  const found = rpcMethods.get(method)
   if (found === undefined) return { status: 404, body: undefined }
   const args = readQuery(found.args, url.searchParams)
   if (Result.isFailure(args)) return { status: 500, body: failureAnswer(-1, args.failure) }
-  const outcome = found.run(view, args.success)
+  const outcome = runMethod(view, method, found, args.success)
   if (outcome === undefined) return "lost"
   return { status: Result.isSuccess(outcome) ? 200 : 500, body: answerOf(-1, outcome) }
 }

@@ -146,14 +146,14 @@ describe("the devnet's wire", () => {
       const { chain, nodes } = yield* testDevnet()
       yield* chain.produceUntil(5n)
       const url = nodes[0]?.rpcUrl ?? ""
-      const errorOf = (json: unknown) => (json as { error: { code: number; data?: string } }).error
+      const errorOf = (json: unknown) => (json as { error: { code: number; message: string; data?: string } }).error
       const ahead = yield* rpc(url, "block", { height: "9" })
       assert.strictEqual(ahead.status, 200)
       assert.deepStrictEqual(errorOf(ahead.json), {
         code: -32603,
         message: "Internal error",
         data: "height 9 must be less than or equal to the current blockchain height 5"
-      } as object)
+      })
       assert.strictEqual(errorOf((yield* rpc(url, "block", { height: 9 })).json).code, -32602)
       assert.strictEqual(errorOf((yield* rpc(url, "nothing")).json).code, -32601)
       assert.strictEqual(errorOf((yield* rpc(url, "subscribe", { query: "tm.event='Tx'" })).json).code, -32601)
