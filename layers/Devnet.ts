@@ -1,11 +1,10 @@
 /** A simulated chain behind the wire of real nodes, and what relayers, miners and gateways need to run against it. */
-import { bytesToHex } from "@noble/hashes/utils.js"
-import { Duration, Effect, Layer, Redacted } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { nodeSha256 } from "../adapters/crypto/NodeSha256.ts"
 import { startDemoBackend } from "../adapters/demo/DemoBackend.ts"
 import { demoKeys } from "../adapters/demo/DemoKeys.ts"
 import { startDevnet } from "../adapters/simchain/devnet/Devnet.ts"
-import { writeHome } from "../adapters/simchain/devnet/DevnetHome.ts"
+import { keyText, writeHome } from "../adapters/simchain/devnet/DevnetHome.ts"
 import { demoGenesis } from "../adapters/simchain/Genesis.ts"
 import * as SimChain from "../adapters/simchain/SimChain.ts"
 
@@ -92,10 +91,10 @@ export const runDevnet = (run: DevnetRun, say: (line: string) => Effect.Effect<v
       yield* say("keys of this devnet, worth nothing anywhere else, for a gateway:")
       // Keys made from a public seed: a person needs them to send relays.
       for (const { address, privateKey } of gateways) {
-        yield* say(`  gateway ${address} ${bytesToHex(Redacted.value(privateKey))}`)
+        yield* say(`  gateway ${address} ${keyText(privateKey)}`)
       }
       for (const { address, privateKey } of applications) {
-        yield* say(`  application ${address} ${bytesToHex(Redacted.value(privateKey))} (service ${SERVICE})`)
+        yield* say(`  application ${address} ${keyText(privateKey)} (service ${SERVICE})`)
       }
       return yield* Effect.never
     })

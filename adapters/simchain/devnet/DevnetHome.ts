@@ -36,6 +36,9 @@ export interface Home {
   readonly keys: string
 }
 
+/** A private key as key files and gateways read it, 64 hex digits: only for keys that come from a public seed. */
+export const keyText = (key: Redacted.Redacted<Uint8Array>): string => bytesToHex(Redacted.value(key))
+
 /** Writes `relayer.yaml`, `miner.yaml` and, readable by its owner alone, `keys.yaml`. Files of before are replaced. */
 export const writeHome = (content: HomeContent): Effect.Effect<Home, HomeRefused> =>
   Effect.try({
@@ -48,7 +51,7 @@ export const writeHome = (content: HomeContent): Effect.Effect<Home, HomeRefused
         miner: `${directory}/miner.yaml`,
         keys: `${directory}/keys.yaml`
       }
-      const keys = supplierKeys.map((key) => `  - ${quote(bytesToHex(Redacted.value(key)))}\n`)
+      const keys = supplierKeys.map((key) => `  - ${quote(keyText(key))}\n`)
       writeFileSync(home.keys, `keys:\n${keys.join("")}`, { mode: 0o600 })
       chmodSync(home.keys, 0o600)
       writeFileSync(home.relayer, relayerYaml(content, home.keys))

@@ -15,7 +15,8 @@ import {
   type RpcId,
   success
 } from "./RpcCall.ts"
-import { type RpcMethod, rpcMethods, type RpcOutcome } from "./RpcMethods.ts"
+import type { RpcMethod, RpcOutcome } from "./RpcMethod.ts"
+import { rpcMethods } from "./RpcMethods.ts"
 import { GARBAGE, slowness } from "./WireFaults.ts"
 
 /** Longest body and WebSocket frame. */
