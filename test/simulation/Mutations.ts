@@ -220,14 +220,14 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a relay that the log did not take is not spooled",
     file: "domain/relay/RecordRelay.ts",
-    line: "(isAppended ? Effect.void : keep(entry))",
-    mutant: "(isAppended ? Effect.void : Effect.asVoid(look))"
+    line: "return Exit.hasDies(exit) ? Effect.orDie(Effect.asVoid(exit)) : keep(entry)",
+    mutant: "return Exit.hasDies(exit) ? Effect.orDie(Effect.asVoid(exit)) : Effect.asVoid(look)"
   },
   {
     name: "an append without an answer counts as done",
     file: "domain/relay/RecordRelay.ts",
-    line: "if (exit === undefined) return false",
-    mutant: "if (exit === undefined) return true"
+    line: "if (exit === undefined) return keep(entry)",
+    mutant: "if (exit === undefined) return Effect.void"
   },
   {
     name: "a spool is replayed without being announced",
@@ -238,8 +238,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "an answer leaves before its relay is in the log",
     file: "domain/relay/RecordRelay.ts",
-    line: "Effect.flatMap(append(entry), (isAppended) =>",
-    mutant: "Effect.flatMap(Effect.forkDetach(append(entry)), (isAppended) =>"
+    line: "(silentUntil === undefined ? append(entry) :",
+    mutant: "(silentUntil === undefined ? Effect.asVoid(Effect.forkDetach(append(entry))) :"
   },
   {
     name: "the meter is not released when the backend fails",
