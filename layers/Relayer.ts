@@ -60,6 +60,9 @@ export const runRelayer = <E, R>(
         if (isOn) yield* startProbes({ host: address.host ?? HERE, port: address.port, reasons })
       }
       yield* Effect.forkScoped(followAnnouncements(yield* BlockHint))
+      yield* Effect.logInfo("relays are served").pipe(
+        Effect.annotateLogs({ host: config.listen.host ?? HERE, port: server.port })
+      )
       yield* started(server.port)
       const end = drain(
         [
