@@ -110,8 +110,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a proof for another path than the seed's",
     file: "domain/settlement/SubmitProofs.ts",
-    line: "{ path: proofPath(seed.hash, session, sha256), target }",
-    mutant: "{ path: proofPath(state.accepted.root, session, sha256), target }"
+    line: "{ path: proofPath(seed.hash, copy.session, sha256), target }",
+    mutant: "{ path: proofPath(copy.tally.root, copy.session, sha256), target }"
   },
   {
     name: "a transaction counts as sent before a node has it",
