@@ -190,7 +190,8 @@ export const chainScenarios: ReadonlyArray<Scenario> = [
     name: "life-cycle",
     title: "10 applications in 10 sessions each, 20 suppliers; a miner is killed every 5 blocks and comes back",
     isLong: true,
-    chain: { suppliers: 20, applications: 10 },
+    // Two owners of one supplier may be killed one after the other: each takeover takes a lease's life, and a start.
+    chain: { suppliers: 20, applications: 10, claimWindowBlocks: 20, proofWindowBlocks: 20 },
     sessions: 10,
     relaysPerSecond: 40,
     disturb: killInTurn
