@@ -1,24 +1,14 @@
 /** `relaymill demo`: the whole product in one process, with a simulated chain and real relays. */
 import { Effect } from "effect"
 import { Command, Flag } from "effect/cli"
+import { checkCounts, countFlag } from "./CountFlag.ts"
 import { RunFailed } from "./RunFailed.ts"
-import { refused, StartRefused } from "./StartRefused.ts"
+import { refused } from "./StartRefused.ts"
 
-/** A whole number of at least `least` and at most `most`. */
-const count = (name: string, fallback: number, least: number, most: number, description: string) => ({
-  name,
-  least,
-  most,
-  flag: Flag.Int(name).pipe(
-    Flag.withDefault(fallback),
-    Flag.withDescription(`${description} (${least} to ${most}, default ${fallback})`)
-  )
-})
-
-const relays = count("relays", 60, 1, 100_000, "Relays in each session")
-const sessions = count("sessions", 2, 1, 100, "Sessions at the same time, one for each application")
-const suppliers = count("suppliers", 2, 1, 50, "Suppliers that serve every session")
-const port = count("port", 28_080, 0, 65_535, "Port of the relayer on 127.0.0.1, 0 for a free one")
+const relays = countFlag("relays", 60, 1, 100_000, "Relays in each session")
+const sessions = countFlag("sessions", 2, 1, 100, "Sessions at the same time, one for each application")
+const suppliers = countFlag("suppliers", 2, 1, 50, "Suppliers that serve every session")
+const port = countFlag("port", 28_080, 0, 65_535, "Port of the relayer on 127.0.0.1, 0 for a free one")
 
 /** `relaymill demo`. Fails with `StartRefused` for a number out of range; `once` exits 1 if nothing was settled. */
 export const demoCommand = Command.make(
@@ -39,14 +29,12 @@ export const demoCommand = Command.make(
     )
   },
   Effect.fnUntraced(function* (options) {
-    for (const { name, least, most } of [relays, sessions, suppliers, port]) {
-      const value = options[name as "relays" | "sessions" | "suppliers" | "port"] // the four names above
-      if (value < least || value > most) {
-        return yield* new StartRefused({
-          sentences: [`--${name} ${value} is out of range; choose a number from ${least} to ${most}`]
-        })
-      }
-    }
+    yield* checkCounts([
+      [relays, options.relays],
+      [sessions, options.sessions],
+      [suppliers, options.suppliers],
+      [port, options.port]
+    ])
     // Loaded here, so that help and version answer without it.
     const { runDemo } = yield* Effect.promise(() => import("../layers/Demo.ts"))
     const isColored = (process.env["NO_COLOR"] ?? "") === ""

@@ -1,26 +1,16 @@
 /** `relaymill devnet`: a simulated chain that speaks the wire of real nodes, for relayers and miners in other processes. */
 import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
-import { refused, StartRefused } from "./StartRefused.ts"
+import { checkCounts, countFlag } from "./CountFlag.ts"
+import { refused } from "./StartRefused.ts"
 
-/** A whole number of at least `least` and at most `most`. */
-const count = (name: string, fallback: number, least: number, most: number, description: string) => ({
-  name,
-  least,
-  most,
-  flag: Flag.Int(name).pipe(
-    Flag.withDefault(fallback),
-    Flag.withDescription(`${description} (${least} to ${most}, default ${fallback})`)
-  )
-})
-
-const nodes = count("nodes", 1, 1, 20, "Nodes of the chain, each with ports and faults of its own")
-const blockTime = count("block-time", 1, 1, 3_600, "Seconds between blocks")
-const suppliers = count("suppliers", 2, 1, 1_000, "Staked suppliers, all in every session")
-const applications = count("applications", 2, 1, 100, "Staked applications, all signed for by one gateway")
-const rpcPort = count("rpc-port", 26_657, 0, 65_500, "CometBFT RPC port of the first node, 0 for free ones")
-const grpcPort = count("grpc-port", 9_090, 0, 65_500, "gRPC port of the first node, 0 for free ones")
-const controlPort = count("control-port", 26_600, 0, 65_535, "Port of the control surface, 0 for a free one")
+const nodes = countFlag("nodes", 1, 1, 20, "Nodes of the chain, each with ports and faults of its own")
+const blockTime = countFlag("block-time", 1, 1, 3_600, "Seconds between blocks")
+const suppliers = countFlag("suppliers", 2, 1, 1_000, "Staked suppliers, all in every session")
+const applications = countFlag("applications", 2, 1, 100, "Staked applications, all signed for by one gateway")
+const rpcPort = countFlag("rpc-port", 26_657, 0, 65_500, "CometBFT RPC port of the first node, 0 for free ones")
+const grpcPort = countFlag("grpc-port", 9_090, 0, 65_500, "gRPC port of the first node, 0 for free ones")
+const controlPort = countFlag("control-port", 26_600, 0, 65_535, "Port of the control surface, 0 for a free one")
 
 /** `relaymill devnet`. Fails with `StartRefused` for a number out of range, a port in use or a directory not writable. */
 export const devnetCommand = Command.make(
@@ -44,23 +34,15 @@ export const devnetCommand = Command.make(
     )
   },
   Effect.fnUntraced(function* (options) {
-    const ranges = { nodes, blockTime, suppliers, applications, rpcPort, grpcPort, controlPort }
-    for (const key of [
-      "nodes",
-      "blockTime",
-      "suppliers",
-      "applications",
-      "rpcPort",
-      "grpcPort",
-      "controlPort"
-    ] as const) {
-      const { least, most, name } = ranges[key]
-      if (options[key] < least || options[key] > most) {
-        return yield* new StartRefused({
-          sentences: [`--${name} ${options[key]} is out of range; choose a number from ${least} to ${most}`]
-        })
-      }
-    }
+    yield* checkCounts([
+      [nodes, options.nodes],
+      [blockTime, options.blockTime],
+      [suppliers, options.suppliers],
+      [applications, options.applications],
+      [rpcPort, options.rpcPort],
+      [grpcPort, options.grpcPort],
+      [controlPort, options.controlPort]
+    ])
     // Loaded here, so that help and version answer without it.
     const { runDevnet } = yield* Effect.promise(() => import("../layers/Devnet.ts"))
     return yield* runDevnet(options, Console.log).pipe(

@@ -5,7 +5,7 @@
 import { createServer, type RequestListener, type Server } from "node:http"
 import { Effect, type Scope } from "effect"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
-import { CannotListen } from "./CannotListen.ts"
+import { CannotListen } from "../../domain/lifecycle/CannotListen.ts"
 
 /** Where to listen and what is ready. Port 0 takes a free one. */
 export interface ProbeServerOptions {

@@ -13,7 +13,7 @@ import type { RefusalCause } from "../../domain/relay/RelayRefusal.ts"
 import { plainRefusal, type ReadyReason, ServeRelay } from "../../domain/relay/ServeRelay.ts"
 import { StepTracer } from "../../domain/tracing/StepTracer.ts"
 import { parseTraceparent } from "../../domain/tracing/Traceparent.ts"
-import { CannotListen } from "./CannotListen.ts"
+import { CannotListen } from "../../domain/lifecycle/CannotListen.ts"
 import { type CompressionOptions, reply } from "./RelayReply.ts"
 import { type BodyProblem, type BodyRoom, isDeclaredLarger, readBody } from "./RequestBody.ts"
 

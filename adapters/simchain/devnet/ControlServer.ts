@@ -1,12 +1,13 @@
 /** The control surface of a devnet: JSON over HTTP, for tests in other processes and for a person with curl. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { Effect, Result, Schema, type Scope } from "effect"
+import type { CannotListen } from "../../../domain/lifecycle/CannotListen.ts"
 import { noFaults, type NodeFaults } from "../NodeFaults.ts"
 import type { OperationRefused } from "../Operation.ts"
 import type { SimChain } from "../SimChain.ts"
 import { commands, Integer } from "./ControlCommands.ts"
 import type { DevnetNode } from "./Devnet.ts"
-import { type CannotListen, makeListener } from "./Listener.ts"
+import { makeListener } from "./Listener.ts"
 import { noWireFaults, WireFaults } from "./WireFaults.ts"
 
 /** Longest body of a command. */

@@ -3,12 +3,13 @@
  * each with faults of its own, and one control surface for all.
  */
 import { Effect, Option, type Scope, Stream, type Duration } from "effect"
+import type { CannotListen } from "../../../domain/lifecycle/CannotListen.ts"
 import type { NodeFaults } from "../NodeFaults.ts"
 import type { SimChain } from "../SimChain.ts"
 import type { SimNode } from "../SimNode.ts"
 import { startControl } from "./ControlServer.ts"
 import { makeGrpcServer } from "./GrpcServer.ts"
-import { type CannotListen, makeListener } from "./Listener.ts"
+import { makeListener } from "./Listener.ts"
 import type { NodeView } from "./NodeView.ts"
 import { makeRpcServer } from "./RpcServer.ts"
 import { makeSubscriptions } from "./Subscriptions.ts"

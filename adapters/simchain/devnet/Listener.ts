@@ -1,21 +1,7 @@
 /** A listening socket whose connections can be cut, refused, and closed for a while. */
 import { createServer, type Server, type Socket } from "node:net"
-import { Effect, Schema, type Scope } from "effect"
-
-/** The address cannot be listened on. */
-export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", {
-  host: Schema.String,
-  port: Schema.Finite,
-  code: Schema.String
-}) {
-  override get message(): string {
-    const why =
-      this.code === "EADDRINUSE"
-        ? "is in use by another process; choose another port or stop that process"
-        : `cannot be listened on (${this.code})`
-    return `${this.host}:${this.port} ${why}`
-  }
-}
+import { Effect, type Scope } from "effect"
+import { CannotListen } from "../../../domain/lifecycle/CannotListen.ts"
 
 /** Connections open at a node at the same time, as CometBFT's `rpc.max_open_connections`. */
 const MAX_CONNECTIONS = 900

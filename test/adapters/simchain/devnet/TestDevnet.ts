@@ -2,7 +2,7 @@
 import { Clock, Effect, type Scope } from "effect"
 import type { ChainState } from "../../../../adapters/simchain/ChainState.ts"
 import { type Devnet, type DevnetOptions, startDevnet } from "../../../../adapters/simchain/devnet/Devnet.ts"
-import type { CannotListen } from "../../../../adapters/simchain/devnet/Listener.ts"
+import type { CannotListen } from "../../../../domain/lifecycle/CannotListen.ts"
 import { demoGenesis, type GenesisInput } from "../../../../adapters/simchain/Genesis.ts"
 import { make } from "../../../../adapters/simchain/SimChain.ts"
 import { application, gateway, otherSupplier, SERVICE, supplier, UNITS } from "../TestChain.ts"
