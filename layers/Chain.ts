@@ -19,16 +19,21 @@ import type { ChainTx } from "../domain/ports/ChainTx.ts"
 const BLOCK_TIME = Duration.seconds(30)
 
 /** Blocks, queries and transactions of a miner, signed for the chain of its configuration. */
-export const layerMiner = ({ pocketNode, blockTime }: MinerConfig): Layer.Layer<Blocks | ChainQuery | ChainTx> => {
+export const layerMiner = ({
+  pocketNode,
+  blockTime,
+  workerPools
+}: MinerConfig): Layer.Layer<Blocks | ChainQuery | ChainTx> => {
   const { chainId, queryTimeout } = pocketNode
+  const queries = { deadline: queryTimeout, concurrency: workerPools.queryWorkers }
   return ChainTxNode.layer({ chainId }).pipe(
-    Layer.provideMerge(layerNodes(nodesOf(pocketNode), chainId, blockTime, queryTimeout))
+    Layer.provideMerge(layerNodes(nodesOf(pocketNode), chainId, blockTime, queries))
   )
 }
 
 /** Blocks and queries of a relayer. Without a chain id in its configuration, its chain is that of the first block it sees. */
 export const layerRelayer = ({ pocketNode }: RelayerConfig): Layer.Layer<Blocks | ChainQuery> =>
-  layerNodes(nodesOf(pocketNode), pocketNode.chainId, BLOCK_TIME, pocketNode.queryTimeout)
+  layerNodes(nodesOf(pocketNode), pocketNode.chainId, BLOCK_TIME, { deadline: pocketNode.queryTimeout })
 
 const nodesOf = (first: NodeAddress & { readonly moreNodes: ReadonlyArray<NodeAddress> }) => [first, ...first.moreNodes]
 
@@ -36,7 +41,7 @@ const layerNodes = (
   nodes: ReadonlyArray<NodeAddress>,
   chainId: string | undefined,
   blockTime: Duration.Duration,
-  deadline: Duration.Duration
+  queries: Omit<QueryEndpoints.QuerySettings, "grpc">
 ) => {
   const grpc = nodes.flatMap(({ grpc, grpcInsecure, rpcUrl }) =>
     grpc === undefined ? [] : [{ ...grpc, isInsecure: grpcInsecure, rpcUrl }]
@@ -46,11 +51,14 @@ const layerNodes = (
     Layer.provideMerge(
       Layer.merge(
         BlocksNode.layer(BlocksNode.defaultBlocksSettings(chainId, blockTime)),
-        QueryEndpoints.layer({ grpc, deadline })
+        QueryEndpoints.layer({ grpc, ...queries })
       )
     ),
     Layer.provideMerge(
-      RpcEndpoints.layer({ ...RpcEndpoints.defaultRpcSettings(nodes.map(({ rpcUrl }) => rpcUrl)), deadline })
+      RpcEndpoints.layer({
+        ...RpcEndpoints.defaultRpcSettings(nodes.map(({ rpcUrl }) => rpcUrl)),
+        deadline: queries.deadline
+      })
     )
   )
 }

@@ -37,6 +37,8 @@ export interface QuerySettings {
   readonly grpc: ReadonlyArray<NodeGrpc>
   /** Longest time of a query with all its attempts. */
   readonly deadline: Duration.Duration
+  /** Queries under way at the same time; the default of pools if left out. */
+  readonly concurrency?: number
 }
 
 /** Blocks that an endpoint may be behind the newest state seen: nodes of one network differ by one or two. */
@@ -65,7 +67,9 @@ export const layer = (settings: QuerySettings): Layer.Layer<QueryEndpoints, neve
           client: believing(makeAbciTransport(name, client), name, name, rpc.pool)
         })
       }
-      const pool = yield* makeEndpointPool(endpoints, { ...defaultPoolSettings("query"), deadline: settings.deadline })
+      const common = defaultPoolSettings("query")
+      const { concurrency = common.concurrency, deadline } = settings
+      const pool = yield* makeEndpointPool(endpoints, { ...common, concurrency, deadline })
 
       const heights = new Map<string, bigint>()
       const judge = (endpoint: string, height: bigint) => {

@@ -43,7 +43,10 @@ const workerPools = section({
     "workers_per_supplier",
     withoutEffect(count({ fallback: "6", unset: "below one" }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
   ),
-  queryWorkers: key("query_workers", count({ fallback: "20", unset: "below one" }, "Concurrent chain queries.")),
+  queryWorkers: key(
+    "query_workers",
+    count({ fallback: "20", unset: "below one" }, "Queries of the chain's state under way at one time; others wait.")
+  ),
   settlementWorkers: key(
     "settlement_workers",
     withoutEffect(count({ fallback: "2", unset: "below one" }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
