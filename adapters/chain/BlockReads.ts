@@ -1,7 +1,6 @@
 /** What `ChainQuery` reads of CometBFT RPC and not of state: the events of a block, and what a block can hold. */
 import { Effect, Layer, Option, Result, Schema } from "effect"
 import { type ChainEvent, decodeEvent } from "../../domain/chain/ChainEvents.ts"
-import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import type { BlockLimits } from "../../domain/protocol/BlockLimits.ts"
 import { asEndpointFailed } from "./BlockWatch.ts"
 import { BlockReads } from "./ChainQueryNode.ts"
@@ -25,7 +24,7 @@ export const layer: Layer.Layer<BlockReads, never, RpcEndpoints> = Layer.effect(
   Effect.map(RpcEndpoints, (endpoints) => makeBlockReads(endpoints))
 )
 
-const makeBlockReads = ({ bodies, endpoints, pool }: RpcEndpoints["Service"]): BlockReads["Service"] => {
+const makeBlockReads = ({ bodies, pool }: RpcEndpoints["Service"]): BlockReads["Service"] => {
   const eventsOf = (client: CometRpc, endpoint: string, height: bigint) =>
     Effect.gen(function* () {
       const events: Array<ChainEvent> = []
@@ -54,27 +53,11 @@ const makeBlockReads = ({ bodies, endpoints, pool }: RpcEndpoints["Service"]): B
       return isThere ? Option.some<ReadonlyArray<ChainEvent>>(events) : Option.none<ReadonlyArray<ChainEvent>>()
     }).pipe(Effect.mapError((error) => asEndpointFailed(endpoint, error)))
 
-  type Events = Option.Option<ReadonlyArray<ChainEvent>>
-
-  /** Nodes differ in what they have pruned, and in how far they are. */
-  const elsewhere = (height: bigint): Effect.Effect<Events> =>
-    Effect.map(
-      bodies.each<Events>("block_results", (client, name) => eventsOf(client, name, height)),
-      (answers) =>
-        Option.firstSomeOf(answers.map(({ result }) => (Result.isSuccess(result) ? result.success : Option.none())))
-    )
-
   return {
-    blockEvents: (height): Effect.Effect<Events, ChainUnavailable> =>
+    blockEvents: (height) =>
       height < 1n
         ? Effect.succeedNone
-        : bodies
-            .run<Events>("block_results", (client, name) => eventsOf(client, name, height))
-            .pipe(
-              Effect.flatMap((found) =>
-                Option.isSome(found) || endpoints.length === 1 ? Effect.succeed(found) : elsewhere(height)
-              )
-            ),
+        : bodies.find<ReadonlyArray<ChainEvent>>("block_results", (client, name) => eventsOf(client, name, height)),
     blockLimits: pool.run<BlockLimits>("consensus_params", (client, name) =>
       Effect.mapBoth(client.consensusParams, {
         onSuccess: ({ maxBytes, maxGas }) => ({ maxBytes: limitOf(maxBytes), maxGas: limitOf(maxGas) }),

@@ -48,7 +48,7 @@ const CHANGES_BUFFER = 16
 export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockEndpoints, never, RpcEndpoints> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const { bodies, endpoints, pool } = yield* RpcEndpoints
+      const { endpoints, pool } = yield* RpcEndpoints
       const runSync = Effect.runSyncWith(yield* Effect.context<never>())
       const ledger = new BlockLedger(settings.chainId)
       const changes = yield* Effect.acquireRelease(
@@ -61,10 +61,12 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
         runSync(PubSub.publish(changes, ledger.latest))
         Deferred.doneUnsafe(started, Effect.void)
       }
-      const reportOf = (name: string) => (fault: Parameters<typeof pool.report>[1], detail: string | undefined) =>
-        Effect.andThen(pool.report(name, fault, detail), bodies.report(name, fault, detail))
       const watches = yield* Effect.forEach(endpoints, ({ client, name }) =>
-        makeBlockWatch(name, client, settings, { ledger, published, report: reportOf(name) })
+        makeBlockWatch(name, client, settings, {
+          ledger,
+          published,
+          report: (fault, detail) => pool.report(name, fault, detail)
+        })
       )
       yield* fillGauge("relaymill_chain_blocks", "Blocks kept by height", () => ledger.size)
       yield* fillGauge("relaymill_chain_height", "Height of the newest block that a node has shown", () =>
@@ -109,22 +111,8 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
           if (height < 1n) return Effect.succeedNone
           const known = ledger.at(height)
           if (known !== undefined) return Effect.succeedSome(known)
-          return pool
-            .run<Option.Option<Block>>("blockchain", (client, name) => headAt(client, name, height))
-            .pipe(Effect.flatMap((found) => (Option.isSome(found) ? Effect.succeed(found) : elsewhere(height))))
+          return pool.find<Block>("blockchain", (client, name) => headAt(client, name, height))
         })
-
-      /** Nodes differ in what they have pruned, and in how far they are. */
-      const elsewhere = (height: bigint) =>
-        endpoints.length === 1
-          ? Effect.succeedNone
-          : Effect.map(
-              pool.each<Option.Option<Block>>("blockchain", (client, name) => headAt(client, name, height)),
-              (answers) =>
-                Option.firstSomeOf(
-                  answers.map(({ result }) => (result._tag === "Success" ? result.success : Option.none<Block>()))
-                )
-            )
 
       const blocks = Blocks.of({
         latest: Effect.suspend(() =>

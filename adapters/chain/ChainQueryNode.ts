@@ -26,11 +26,10 @@ import { Query as Tokenomics } from "../../domain/chain/proto/pocket/tokenomics_
 import * as Service from "../../domain/chain/Service.ts"
 import * as Session from "../../domain/chain/Session.ts"
 import * as Supplier from "../../domain/chain/Supplier.ts"
-import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { ChainQuery, ServiceNotFound, SessionNotFound } from "../../domain/ports/ChainQuery.ts"
 import type { ServiceId } from "../../domain/protocol/Identifiers.ts"
 import { readClaims } from "./ClaimPages.ts"
-import { EndpointFailed } from "./EndpointFailed.ts"
+import { lacksMethod } from "./EndpointFailed.ts"
 import { type QueryCalls, type QueryFailure, required, sameAs } from "./QueryCalls.ts"
 import { QueryEndpoints } from "./QueryEndpoints.ts"
 import { sessionRefusal } from "./SessionRefusals.ts"
@@ -57,10 +56,10 @@ export const makeChainQueryNode = (calls: QueryCalls, blocks: BlockReads["Servic
       operation,
       method: Auth.method.account,
       request: { address },
-      read: ({ account: any }) =>
-        required(any, "Account", (any) =>
+      read: ({ account: packed }) =>
+        required(packed, "Account", (present) =>
           Result.flatMap(
-            Account.fromAny(any),
+            Account.fromAny(present),
             sameAs(address, "Account", "address", (found) => found.address)
           )
         )
@@ -203,7 +202,7 @@ export const makeChainQueryNode = (calls: QueryCalls, blocks: BlockReads["Servic
           Effect.map(({ value }) => value),
           Effect.catchTag("ChainUnavailable", (unavailable) =>
             // Chains before v0.1.35 keep no history of prices.
-            isUnimplemented(unavailable)
+            lacksMethod(unavailable)
               ? Effect.flatMap(
                   service("computeUnitsPerRelay", id),
                   Option.match({
@@ -275,6 +274,3 @@ const feeOf = ({ authInfo }: Tx): Result.Result<bigint, InvalidChainRecord> =>
 
 /** Length of a relay mining target. */
 const TARGET_BYTES = 32
-
-const isUnimplemented = ({ cause }: ChainUnavailable): boolean =>
-  cause instanceof EndpointFailed && cause.kind === "unimplemented"

@@ -13,7 +13,7 @@ import { classifyAnswer, classifySimulation } from "../../domain/tx/TxRefusal.ts
 import { asEndpointFailed } from "./BlockWatch.ts"
 import { decide, sendOverGrpc, sendOverRpc, sendToAll, type Verdict } from "./Broadcasts.ts"
 import type { CometRpc, RpcFailure } from "./CometRpc.ts"
-import { EndpointFailed } from "./EndpointFailed.ts"
+import { EndpointFailed, lacksMethod } from "./EndpointFailed.ts"
 import type { EndpointPool } from "./EndpointPool.ts"
 import { pathOf, type QueryFailure } from "./QueryCalls.ts"
 import { abciName, QueryEndpoints } from "./QueryEndpoints.ts"
@@ -81,30 +81,10 @@ export const layer = (settings: {
       const byScan = (txHash: string) => (client: CometRpc, name: string) =>
         Effect.mapError(scan.find(client, txHash), (error: RpcFailure) => asEndpointFailed(name, error))
 
-      /** The best endpoint's answer; when that is none, what another one has. */
-      const anywhere = (
-        operation: string,
-        over: EndpointPool<CometRpc>,
-        use: (client: CometRpc, name: string) => Effect.Effect<Option.Option<ScannedTx>, EndpointFailed>
-      ): Effect.Effect<Option.Option<ScannedTx>, ChainUnavailable> =>
-        over
-          .run<Option.Option<ScannedTx>>(operation, use)
-          .pipe(
-            Effect.flatMap((found) =>
-              Option.isSome(found) || endpoints.length === 1
-                ? Effect.succeed(found)
-                : Effect.map(over.each<Option.Option<ScannedTx>>(operation, use), (answers) =>
-                    Option.firstSomeOf(
-                      answers.map(({ result }) => (Result.isSuccess(result) ? result.success : Option.none()))
-                    )
-                  )
-            )
-          )
-
       const find = (txHash: string) => {
         const hash = txHash.toUpperCase()
-        return anywhere("tx", pool, byIndex(hash)).pipe(
-          Effect.catchIf(hasNoIndex, () => anywhere("tx_scan", bodies, byScan(hash))),
+        return pool.find("tx", byIndex(hash)).pipe(
+          Effect.catchIf(lacksMethod, () => bodies.find("tx_scan", byScan(hash))),
           Effect.map(Option.map(toIncluded))
         )
       }
@@ -121,9 +101,6 @@ export const layer = (settings: {
 // cometbft rpc/core/tx.go.
 const NO_INDEX = "transaction indexing is disabled"
 const NOT_FOUND = /^tx \([0-9A-Fa-f]*\) not found/
-
-const hasNoIndex = (error: ChainUnavailable): boolean =>
-  error.cause instanceof EndpointFailed && error.cause.kind === "unimplemented"
 
 const failedFind = (endpoint: string, kind: EndpointFailed["kind"], detail: string) =>
   new EndpointFailed({ endpoint, operation: "tx", kind, detail })

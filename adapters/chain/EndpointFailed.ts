@@ -1,5 +1,6 @@
 /** How one endpoint of the chain failed to answer a call. */
 import { Schema } from "effect"
+import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 
 /**
  * `transport`: no connection, or it broke. `deadline`: no answer in time. `overloaded`: it has no room for the call or its
@@ -28,3 +29,7 @@ export class EndpointFailed extends Schema.TaggedError<EndpointFailed>()("Endpoi
     return `${this.endpoint} failed ${this.operation} (${this.kind}): ${this.detail}`
   }
 }
+
+/** Whether a call came to nothing because no endpoint knows the method. */
+export const lacksMethod = ({ cause }: ChainUnavailable): boolean =>
+  cause instanceof EndpointFailed && cause.kind === "unimplemented"

@@ -36,11 +36,34 @@ const SLOW_SCORE = 0.3
 /** Failures that may be of what was asked: one odd record must not keep every other read from an endpoint. */
 const ANSWERED: ReadonlySet<FailureKind> = new Set(["internal", "undecodable"])
 
+/** What somebody who compares endpoints found out about one of them. Mutable; one for all pools that call the endpoint. */
+export class EndpointFaults {
+  readonly #byKind = new Map<EndpointFault, string>()
+
+  /** What was reported and not cleared. */
+  get details(): ReadonlyArray<string> {
+    return [...this.#byKind.values()]
+  }
+
+  /** Answers must not be believed. */
+  get isRefused(): boolean {
+    return this.#byKind.has("wrong_chain") || this.#byKind.has("forked")
+  }
+
+  /** Sets a fault or, without a detail, clears it. Returns whether that is news. */
+  report(fault: EndpointFault, detail: string | undefined): boolean {
+    if (detail === undefined) return this.#byKind.delete(fault)
+    const isNews = !this.#byKind.has(fault)
+    this.#byKind.set(fault, detail)
+    return isNews
+  }
+}
+
 /** Mutable health of one endpoint. */
 export class EndpointHealth {
   readonly #clock: Clock.Clock
   readonly #breaker: BreakerSettings
-  readonly #faults = new Map<EndpointFault, string>()
+  readonly faults: EndpointFaults
   #inARow = 0
   #restsUntil = 0
   #down: string | undefined
@@ -48,7 +71,8 @@ export class EndpointHealth {
   #scoredAt = 0
   #millis = 0
 
-  constructor(clock: Clock.Clock, breaker: BreakerSettings) {
+  constructor(clock: Clock.Clock, breaker: BreakerSettings, faults: EndpointFaults) {
+    this.faults = faults
     this.#clock = clock
     this.#breaker = breaker
   }
@@ -58,19 +82,9 @@ export class EndpointHealth {
     return this.#down
   }
 
-  /** What was reported and not cleared. */
-  get faults(): ReadonlyMap<EndpointFault, string> {
-    return this.#faults
-  }
-
-  /** Answers of it must not be believed. */
-  get isRefused(): boolean {
-    return this.#faults.has("wrong_chain") || this.#faults.has("forked")
-  }
-
   /** May be asked now. */
   get isAvailable(): boolean {
-    return !this.isRefused && this.#restsUntil <= monotonicMillisOf(this.#clock)
+    return !this.faults.isRefused && this.#restsUntil <= monotonicMillisOf(this.#clock)
   }
 
   /** Smaller is better: whole steps. Every endpoint that is behind comes after all that are not. */
@@ -78,7 +92,7 @@ export class EndpointHealth {
     const age = monotonicMillisOf(this.#clock) - this.#scoredAt
     const failing = this.#score * 2 ** (-age / HALF_LIFE_MILLIS)
     const slow = this.#millis > SLOW_MILLIS ? SLOW_SCORE : 0
-    const behind = this.#faults.size > 0 ? 100 : 0
+    const behind = this.faults.details.length > 0 ? 100 : 0
     return behind + Math.round((failing + slow) / STEP)
   }
 
@@ -110,14 +124,6 @@ export class EndpointHealth {
     this.#down = detail
     this.#restsUntil = monotonicMillisOf(this.#clock) + Duration.toMillis(this.#breaker.recovery)
     return wasUp
-  }
-
-  /** Sets a fault or, without a detail, clears it. Returns whether that is news. */
-  report(fault: EndpointFault, detail: string | undefined): boolean {
-    if (detail === undefined) return this.#faults.delete(fault)
-    const isNews = !this.#faults.has(fault)
-    this.#faults.set(fault, detail)
-    return isNews
   }
 
   #observe(failure: 0 | 1): void {

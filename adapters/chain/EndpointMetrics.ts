@@ -10,7 +10,6 @@ export type ChainWire = "query" | "rpc" | "rpc_bodies"
 export interface EndpointMetrics {
   /** One attempt at an endpoint. A record that is not there, or a refusal, is an answer. */
   readonly asked: (operation: string, outcome: "answered" | FailureKind, seconds: number) => void
-  readonly up: (endpoint: string, isUp: boolean) => void
 }
 
 /** The metrics of a pool in the registry of the calling context. */
@@ -22,16 +21,10 @@ export const endpointMetrics = (wire: ChainWire): Effect.Effect<EndpointMetrics>
     const latency = series((attributes, name, description) =>
       Metric.histogram(name, { description, boundaries: LATENCY_BOUNDARIES, attributes })
     )("relaymill_chain_request_seconds", "Time of a call to an endpoint of the chain", ["wire", "outcome"])
-    const up = series((attributes, name, description) => Metric.gauge(name, { description, attributes }))(
-      "relaymill_chain_endpoint_up",
-      "Whether an endpoint of the chain is asked: 1 yes, 0 it rests after failures or is not believed",
-      ["wire", "endpoint"]
-    )
     return {
       asked: (operation, outcome, seconds) => {
         requests(wire, operation, outcome).updateUnsafe(1, context)
         latency(wire, outcome).updateUnsafe(seconds, context)
-      },
-      up: (endpoint, isUp) => up(wire, endpoint).updateUnsafe(isUp ? 1 : 0, context)
+      }
     }
   })

@@ -2,19 +2,21 @@
  * Several endpoints of the chain that speak the same wire. A call goes to the best of them and, when it fails, to the
  * next, within one deadline; an endpoint that keeps failing rests and is tried again by a single call.
  */
-import { Clock, Duration, Effect, Random, Result, type Scope, Semaphore } from "effect"
+import { Clock, Duration, Effect, Option, Random, Result, type Scope, Semaphore } from "effect"
 import { monotonicMillisOf } from "../../domain/lifecycle/MonotonicTime.ts"
 import type { ReadinessReason } from "../../domain/lifecycle/Readiness.ts"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { EndpointFailed, type FailureKind } from "./EndpointFailed.ts"
-import { type BreakerSettings, type EndpointFault, EndpointHealth } from "./EndpointHealth.ts"
+import { type BreakerSettings, type EndpointFault, EndpointFaults, EndpointHealth } from "./EndpointHealth.ts"
 import { type ChainWire, endpointMetrics } from "./EndpointMetrics.ts"
 
 /** One endpoint and what calls it. `name` is host and port: it is logged and shown, so no path and no credentials. */
 export interface Endpoint<C> {
   readonly name: string
   readonly client: C
+  /** Given where several pools call the endpoint: what one is told of it counts in all. */
+  readonly faults?: EndpointFaults
 }
 
 /** How a pool calls. */
@@ -56,6 +58,11 @@ export interface EndpointPool<C> {
     operation: string,
     use: (client: C, endpoint: string) => Effect.Effect<A, E | EndpointFailed>
   ) => Effect.Effect<A, E | ChainUnavailable>
+  /** What the best endpoint has; when that is none, what another one has: nodes differ in what they keep and how far they are. */
+  readonly find: <A>(
+    operation: string,
+    use: (client: C, endpoint: string) => Effect.Effect<Option.Option<A>, EndpointFailed>
+  ) => Effect.Effect<Option.Option<A>, ChainUnavailable>
   /** Asks all endpoints at once that do not rest, all believed ones if every one rests; each within the deadline. */
   readonly each: <A, E = never>(
     operation: string,
@@ -90,7 +97,7 @@ interface Member<C> extends Endpoint<C> {
 
 /**
  * A pool over endpoints, at least one. Its time is that of the clock it was made with, also for callers whose clock
- * stands still. The scope only holds its gauge.
+ * stands still. The scope only holds its gauges.
  */
 export const makeEndpointPool = <C>(
   endpoints: ReadonlyArray<Endpoint<C>>,
@@ -103,19 +110,25 @@ export const makeEndpointPool = <C>(
     const now = () => monotonicMillisOf(clock)
     const deadlineMillis = Duration.toMillis(settings.deadline)
     let calls = 0
-    const members = endpoints.map((endpoint): Member<C> => {
-      metrics.up(endpoint.name, true)
-      return { ...endpoint, health: new EndpointHealth(clock, settings), unimplemented: new Map() }
-    })
+    const members = endpoints.map((endpoint): Member<C> => ({
+      ...endpoint,
+      health: new EndpointHealth(clock, settings, endpoint.faults ?? new EndpointFaults()),
+      unimplemented: new Map()
+    }))
+    for (const { health, name } of members) {
+      yield* fillGauge(
+        "relaymill_chain_endpoint_up",
+        "Whether an endpoint of the chain is asked: 1 yes, 0 it rests after failures or is not believed",
+        () => (health.down === undefined && !health.faults.isRefused ? 1 : 0),
+        { wire: settings.wire, endpoint: name }
+      )
+    }
     yield* fillGauge(
       "relaymill_chain_calls",
       "Calls to the chain under way or waiting for their turn, by wire",
       () => calls,
       { wire: settings.wire }
     )
-
-    const noteUp = (member: Member<C>) =>
-      metrics.up(member.name, member.health.down === undefined && !member.health.isRefused)
 
     /** One attempt within `millis`, counted and judged. An interrupted one says nothing of the endpoint. */
     const attempt = Effect.fnUntraced(function* <A, E>(
@@ -136,7 +149,6 @@ export const makeEndpointPool = <C>(
       if (Result.isSuccess(result) || !(result.failure instanceof EndpointFailed)) {
         metrics.asked(operation, "answered", taken / 1000)
         if (member.health.noteAnswer(taken)) {
-          noteUp(member)
           yield* Effect.logInfo("endpoint of the chain answers again").pipe(
             Effect.annotateLogs({ endpoint: member.name, wire: settings.wire })
           )
@@ -147,7 +159,6 @@ export const makeEndpointPool = <C>(
       metrics.asked(operation, kind, taken / 1000)
       if (kind === "unimplemented") member.unimplemented.set(operation, now() + UNIMPLEMENTED_MILLIS)
       if (member.health.noteFailure(kind, message)) {
-        noteUp(member)
         yield* Effect.logWarning("endpoint of the chain fails and rests").pipe(
           Effect.annotateLogs({ endpoint: member.name, wire: settings.wire, failure: message })
         )
@@ -209,53 +220,67 @@ export const makeEndpointPool = <C>(
 
     const ownTime = Effect.provideService(Clock.Clock, clock)
 
+    const run: EndpointPool<C>["run"] = <A, E = never>(
+      operation: string,
+      use: (client: C, endpoint: string) => Effect.Effect<A, E | EndpointFailed>
+    ) =>
+      Effect.suspend(() => {
+        const until = now() + deadlineMillis
+        calls++
+        return semaphore
+          .withPermits(1)(rounds(operation, until, use))
+          .pipe(
+            Effect.timeoutOrElse({
+              duration: Duration.millis(deadlineMillis + GRACE_MILLIS),
+              orElse: () => Effect.fail(noTurn(operation, deadlineMillis))
+            }),
+            Effect.mapError((error) =>
+              error instanceof EndpointFailed ? new ChainUnavailable({ operation, cause: error }) : error
+            ),
+            Effect.ensuring(Effect.sync(() => calls--))
+          )
+      }).pipe(ownTime)
+
+    const each: EndpointPool<C>["each"] = (operation, use) =>
+      Effect.suspend(() => {
+        const believed = members.filter(({ health }) => !health.faults.isRefused)
+        const awake = believed.filter(({ health }) => health.isAvailable)
+        return Effect.forEach(
+          awake.length > 0 ? awake : believed,
+          (member) =>
+            Effect.map(attempt(member, operation, deadlineMillis, use), (result) => ({
+              endpoint: member.name,
+              result
+            })),
+          { concurrency: "unbounded" }
+        )
+      }).pipe(ownTime)
+
     return {
       names: members.map(({ name }) => name),
-      run: <A, E = never>(
+      run,
+      find: Effect.fnUntraced(function* <A>(
         operation: string,
-        use: (client: C, endpoint: string) => Effect.Effect<A, E | EndpointFailed>
-      ) =>
-        Effect.suspend(() => {
-          const until = now() + deadlineMillis
-          calls++
-          return semaphore
-            .withPermits(1)(rounds(operation, until, use))
-            .pipe(
-              Effect.timeoutOrElse({
-                duration: Duration.millis(deadlineMillis + GRACE_MILLIS),
-                orElse: () => Effect.fail(noTurn(operation, deadlineMillis))
-              }),
-              Effect.mapError((error) =>
-                error instanceof EndpointFailed ? new ChainUnavailable({ operation, cause: error }) : error
-              ),
-              Effect.ensuring(Effect.sync(() => calls--))
-            )
-        }).pipe(ownTime),
-      each: (operation, use) =>
-        Effect.suspend(() => {
-          const believed = members.filter(({ health }) => !health.isRefused)
-          const awake = believed.filter(({ health }) => health.isAvailable)
-          return Effect.forEach(
-            awake.length > 0 ? awake : believed,
-            (member) =>
-              Effect.map(attempt(member, operation, deadlineMillis, use), (result) => ({
-                endpoint: member.name,
-                result
-              })),
-            { concurrency: "unbounded" }
-          )
-        }).pipe(ownTime),
+        use: (client: C, endpoint: string) => Effect.Effect<Option.Option<A>, EndpointFailed>
+      ) {
+        const found = yield* run<Option.Option<A>>(operation, use)
+        if (Option.isSome(found) || members.length === 1) return found
+        const answers = yield* each<Option.Option<A>>(operation, use)
+        return Option.firstSomeOf(
+          answers.map(({ result }) => (Result.isSuccess(result) ? result.success : Option.none<A>()))
+        )
+      }),
+      each,
       report: Effect.fnUntraced(function* (name, fault, detail) {
         const member = members.find((candidate) => candidate.name === name)
-        if (member === undefined || !member.health.report(fault, detail)) return
-        noteUp(member)
+        if (member === undefined || !member.health.faults.report(fault, detail)) return
         yield* (
           detail === undefined ? Effect.logInfo("endpoint of the chain is well again") : Effect.logWarning(detail)
         ).pipe(Effect.annotateLogs({ endpoint: name, wire: settings.wire, fault }))
       }),
-      isBelieved: (name) => members.some((member) => member.name === name && !member.health.isRefused),
+      isBelieved: (name) => members.some((member) => member.name === name && !member.health.faults.isRefused),
       reasons: Effect.sync(() => {
-        const isBlocking = members.every(({ health }) => health.down !== undefined || health.isRefused)
+        const isBlocking = members.every(({ health }) => health.down !== undefined || health.faults.isRefused)
         return members.flatMap(({ name, health }) => {
           const condition = conditionOf(health)
           return condition === undefined
@@ -271,7 +296,7 @@ const pauseMillis = (round: number): number => Math.min(LONGEST_PAUSE_MILLIS, RO
 
 /** What is wrong with an endpoint, in words; undefined when all is well. */
 const conditionOf = (health: EndpointHealth): string | undefined => {
-  const all = [...health.faults.values(), ...(health.down === undefined ? [] : [`rests after ${health.down}`])]
+  const all = [...health.faults.details, ...(health.down === undefined ? [] : [`rests after ${health.down}`])]
   return all.length === 0 ? undefined : all.join(", ")
 }
 

@@ -1,6 +1,7 @@
 /** The nodes' RPC endpoints, each with its connections, and the pools over which calls go to the best of them. */
 import { Context, Duration, Effect, Layer, type Redacted } from "effect"
 import { type CometRpc, makeCometRpc } from "./CometRpc.ts"
+import { EndpointFaults } from "./EndpointHealth.ts"
 import { defaultPoolSettings, type Endpoint, type EndpointPool, makeEndpointPool } from "./EndpointPool.ts"
 import { rpcAddress } from "./RpcAddress.ts"
 
@@ -14,7 +15,7 @@ export class RpcEndpoints extends Context.Service<
     readonly nameOf: (url: Redacted.Redacted) => string | undefined
     /** Short calls. */
     readonly pool: EndpointPool<CometRpc>
-    /** Whole blocks and their results, which can take long. */
+    /** Whole blocks and their results, which can take long. Faults that `pool` is told of count here too. */
     readonly bodies: EndpointPool<CometRpc>
   }
 >()("relaymill/adapters/chain/RpcEndpoints") {}
@@ -54,7 +55,11 @@ export const layer = (settings: RpcEndpointsSettings): Layer.Layer<RpcEndpoints>
         const sameName = endpoints.filter((endpoint) => endpoint.client.address.name === name)
         if (sameName.some(({ client: { address } }) => address.path === client.address.path)) continue
         // Nodes behind one host are told apart by their number: paths may hold tokens.
-        endpoints.push({ name: sameName.length === 0 ? name : `${name}#${sameName.length + 1}`, client })
+        endpoints.push({
+          name: sameName.length === 0 ? name : `${name}#${sameName.length + 1}`,
+          client,
+          faults: new EndpointFaults()
+        })
       }
       const common = { ...defaultPoolSettings("rpc"), deadline: settings.deadline }
       return {

@@ -50,7 +50,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   },
   "adapters/chain/JsonElements.ts": { "#levels": local("MAX_DEPTH levels of one text") },
   "adapters/chain/EndpointHealth.ts": {
-    "#faults": { bound: "one for each kind of fault", metric: "relaymill_chain_endpoint_up" }
+    "#byKind": { bound: "one for each kind of fault", metric: "relaymill_chain_endpoint_up" }
   },
   "adapters/chain/EndpointPool.ts": {
     unimplemented: { bound: "operations of the code for each endpoint", metric: "none: names in the code" }

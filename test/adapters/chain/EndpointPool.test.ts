@@ -1,8 +1,9 @@
 /** Failover, retries by class, circuit breaker and deadline of a pool, in virtual time. */
 import { assert, describe, it } from "@effect/vitest"
-import { type Duration, Effect, Fiber, Result, Schema } from "effect"
+import { type Duration, Effect, Fiber, Option, Result, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { EndpointFailed, type FailureKind } from "../../../adapters/chain/EndpointFailed.ts"
+import { EndpointFaults } from "../../../adapters/chain/EndpointHealth.ts"
 import { defaultPoolSettings, type EndpointPool, makeEndpointPool } from "../../../adapters/chain/EndpointPool.ts"
 
 /** A client that does as it is told, and counts. */
@@ -213,6 +214,35 @@ describe("EndpointPool", () => {
       assert.strictEqual(client.calls, 2)
       yield* TestClock.adjust("5 seconds")
       for (const fiber of fibers) assert.isTrue(Result.isFailure(yield* Fiber.join(fiber)))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("finds what another endpoint has where the best has none, and asks no other where it has some", () =>
+    Effect.gen(function* () {
+      const { pool, calls } = yield* build("ok", "ok")
+      const held = (holder: string) => (client: Told, endpoint: string) => {
+        client.calls++
+        return Effect.succeed(endpoint === holder ? Option.some(endpoint) : Option.none<string>())
+      }
+      assert.deepStrictEqual(yield* pool.find("read", held("node0:9090")), Option.some("node0:9090"))
+      assert.deepStrictEqual(calls(), [1, 0])
+      assert.deepStrictEqual(yield* pool.find("read", held("node1:9090")), Option.some("node1:9090"))
+      assert.deepStrictEqual(yield* pool.find("read", held("nobody")), Option.none())
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("knows of faults that another pool of the same endpoints was told", () =>
+    Effect.gen(function* () {
+      const endpoint = { name: "node0:9090", client: undefined, faults: new EndpointFaults() }
+      const pool = yield* makeEndpointPool([endpoint], settings)
+      const bodies = yield* makeEndpointPool([endpoint], { ...settings, wire: "rpc_bodies" })
+      yield* pool.report("node0:9090", "forked", "shows another chain")
+      assert.isFalse(bodies.isBelieved("node0:9090"))
+      assert.deepStrictEqual(yield* bodies.reasons, [
+        { text: "rpc_bodies endpoint node0:9090: shows another chain", isBlocking: true }
+      ])
+      yield* pool.report("node0:9090", "forked", undefined)
+      assert.deepStrictEqual(yield* bodies.reasons, [])
     }).pipe(Effect.scoped)
   )
 })
