@@ -75,7 +75,7 @@ export const watchBalances = Effect.fnUntraced(function* <E, R>(
   const said = new Map<string, Said>()
   const look = Effect.gen(function* () {
     const chain = yield* ChainQuery
-    const watched = (yield* suppliers).slice(0, MOST_SUPPLIERS)
+    const watched = new Set((yield* suppliers).slice(0, MOST_SUPPLIERS))
     const { proofMissingPenalty } = yield* readFresh(chain.proofParams)
     const { minStake } = yield* readFresh(chain.supplierParams)
     const unread = yield* Effect.forEach(
@@ -93,7 +93,7 @@ export const watchBalances = Effect.fnUntraced(function* <E, R>(
         ),
       { concurrency: CONCURRENCY }
     )
-    for (const supplier of said.keys()) if (!watched.includes(supplier)) said.delete(supplier)
+    for (const supplier of said.keys()) if (!watched.has(supplier)) said.delete(supplier)
     const missing = unread.reduce((sum, one) => sum + one, 0)
     if (missing > 0) yield* Effect.logWarning("some suppliers could not be read").pipe(Effect.annotateLogs({ missing }))
     yield* notices.set(
