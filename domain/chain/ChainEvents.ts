@@ -3,6 +3,7 @@
  * values are JSON. The simulated chain emits through this module what the miner reads through it.
  */
 import { Result, Schema, SchemaTransformation } from "effect"
+import { wholeNumber } from "./WholeNumber.ts"
 
 /** An event as CometBFT reports it; key and value are plain text. */
 export interface RawEvent {
@@ -11,18 +12,7 @@ export interface RawEvent {
 }
 
 /** 64-bit integer: quoted by the chain; a bare one is read too. */
-const Integer64 = Schema.Union([
-  Schema.String.check(Schema.isPattern(/^-?[0-9]{1,20}$/, { message: "Expected a 64-bit integer" })),
-  Schema.Int
-]).pipe(
-  Schema.decodeTo(
-    Schema.BigInt,
-    SchemaTransformation.transform<bigint, string | number>({
-      decode: (value) => BigInt(value),
-      encode: (value) => value.toString()
-    })
-  )
-)
+const Integer64 = wholeNumber(20, "a 64-bit integer")
 
 /** Amount in uPOKT, written `12upokt`; a bare number is read too. */
 const Upokt = Schema.String.check(

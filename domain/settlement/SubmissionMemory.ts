@@ -43,7 +43,10 @@ export interface Sent {
   readonly answer: NodeAnswer
 }
 
-/** What is remembered between looks. `chain` is shared with the other suppliers of the process. Lost with the process, which costs a simulation or a repetition, never a claim. */
+/**
+ * What is remembered between looks. `chain` is shared with the other suppliers of the process. Lost with the process,
+ * which costs a simulation or a repetition, never a claim.
+ */
 export interface SubmissionRecords {
   readonly chain: SharedNotes
   timeouts: UsedTimeouts

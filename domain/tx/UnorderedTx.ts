@@ -1,6 +1,7 @@
 /**
  * Builds transactions of one signer, byte for byte as the chain's own client does: body, auth info, sign document, raw
- * transaction. Unordered, or with an account sequence for chains that take no others. It signs nothing: the caller hands the sign document to a key and the signature back.
+ * transaction. Unordered, or with an account sequence for chains that take no others. It signs nothing: the caller hands the
+ * sign document to a key and the signature back.
  */
 import { create, toBinary } from "@bufbuild/protobuf"
 import { bytesToHex } from "@noble/hashes/utils.js"

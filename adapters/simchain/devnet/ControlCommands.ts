@@ -1,6 +1,7 @@
 /** Commands of the control surface: what a body may say, and the operation on the chain that it stands for. */
-import { Effect, Result, Schema, SchemaTransformation } from "effect"
+import { Effect, Result, Schema } from "effect"
 import type { Supplier } from "../../../domain/chain/Supplier.ts"
+import { wholeNumber } from "../../../domain/chain/WholeNumber.ts"
 import { decodeAddress } from "../../../domain/keys/Address.ts"
 import { delegate, stakeApplication, undelegate, unstakeApplication } from "../ApplicationLifecycle.ts"
 import { credit } from "../ChainState.ts"
@@ -10,18 +11,7 @@ import { type Operation, refuseOperation } from "../Operation.ts"
 import { stakeSupplier, unstakeSupplier } from "../SupplierLifecycle.ts"
 
 /** Amounts, heights and counts: decimal text or a whole number. */
-export const Integer = Schema.Union([
-  Schema.String.check(Schema.isPattern(/^-?[0-9]{1,39}$/, { message: "Expected a whole number" })),
-  Schema.Int
-]).pipe(
-  Schema.decodeTo(
-    Schema.BigInt,
-    SchemaTransformation.transform<bigint, string | number>({
-      decode: (value) => BigInt(value),
-      encode: (value) => value.toString()
-    })
-  )
-)
+export const Integer = wholeNumber(39, "a whole number")
 
 const Address = Schema.String.check(
   Schema.makeFilter((text: string) => Result.isSuccess(decodeAddress(text)) || "Expected a pokt address")

@@ -9,22 +9,12 @@ import * as BankPb from "../../../domain/chain/proto/cosmos/bank_pb.ts"
 import * as ProofPb from "../../../domain/chain/proto/pocket/proof_pb.ts"
 import * as SharedPb from "../../../domain/chain/proto/pocket/shared_pb.ts"
 import * as TokenomicsPb from "../../../domain/chain/proto/pocket/tokenomics_pb.ts"
-import { toDouble } from "../../../domain/protocol/Decimal.ts"
-import type { RewardSplit } from "../../../domain/protocol/TokenomicsParams.ts"
 import { type ChainState, claimKey, sharedAt, sharedLive, balanceOf } from "../ChainState.ts"
 import { headerOf } from "../ClaimFacts.ts"
 import { paginate } from "./Pages.ts"
 import { failure, GRPC, type QueryFailure } from "./QueryFailure.ts"
 import { actorMethods } from "./ActorQueries.ts"
 import { heightOf, invalid, isAddress, method, notFound, type QueryMethod } from "./QueryMethod.ts"
-
-const split = (given: RewardSplit) => ({
-  dao: toDouble(given.dao),
-  proposer: toDouble(given.proposer),
-  supplier: toDouble(given.supplier),
-  sourceOwner: toDouble(given.sourceOwner),
-  application: toDouble(given.application)
-})
 
 /** Methods of parameters, claims, accounts and balances, by path. */
 const methods: ReadonlyArray<readonly [string, QueryMethod]> = [
@@ -101,19 +91,9 @@ const methods: ReadonlyArray<readonly [string, QueryMethod]> = [
   ],
   [
     "/pocket.tokenomics.Query/Params",
-    method(TokenomicsPb.QueryParamsRequestSchema, TokenomicsPb.QueryParamsResponseSchema, (state) => {
-      const given = state.params.tokenomics
-      return Result.succeed({
-        params: {
-          mintAllocationPercentages: split(given.mintAllocationPercentages),
-          daoRewardAddress: given.daoRewardAddress,
-          globalInflationPerClaim: toDouble(given.globalInflationPerClaim),
-          mintEqualsBurnClaimDistribution: split(given.mintEqualsBurnClaimDistribution),
-          mintRatio: toDouble(given.mintRatio),
-          overservicingBonusMultiplier: given.overservicingBonusMultiplier
-        }
-      })
-    })
+    method(TokenomicsPb.QueryParamsRequestSchema, TokenomicsPb.QueryParamsResponseSchema, (state) =>
+      Result.succeed({ params: ModuleParams.tokenomicsToMessage(state.params.tokenomics) })
+    )
   ],
   [
     "/cosmos.auth.v1beta1.Query/Account",
