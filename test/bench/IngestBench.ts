@@ -6,7 +6,6 @@
  * `node test/bench/IngestBench.ts [--quick] [--aof no|everysec|always] [--relays N] [--idle N]`. Rates are of the wall clock, `cpu`
  * of one process each: on a machine whose cores are shared with others only the latter says what one core would do.
  */
-import { randomBytes } from "node:crypto"
 import { pathToFileURL } from "node:url"
 import { parseArgs } from "node:util"
 import { Duration, Effect, Fiber, Layer, Option } from "effect"
@@ -34,6 +33,7 @@ import { redisBinaries } from "../support/RedisBinaries.ts"
 import { redisProcess } from "../support/RedisProcess.ts"
 import { settingsFor, standaloneAddress } from "../support/RedisServers.ts"
 import { testKey } from "../support/RelayBuilder.ts"
+import { benchRelay, RELAY_BYTES } from "./BenchRelay.ts"
 import { cpuMicros, print } from "./Harness.ts"
 
 /** Relays from one number of leaves to the next, without a checkpoint between. */
@@ -71,27 +71,10 @@ export interface IngestFigures {
   readonly idle: { readonly suppliers: number; readonly minerCore: number; readonly redisCore: number }
 }
 
-const RELAY_BYTES = 1_000
 const BATCH = 1_000
 const ONE_BY_ONE = 300
 
 const supplier = SupplierAddress.make(testKey("supplier").address)
-const application = testKey("application").address
-
-const entry = (session: string, relayBytes: Uint8Array) =>
-  encodeMinedRelay({
-    relayHash: nodeSha256(relayBytes),
-    relayBytes,
-    computeUnitsPerRelay: 100n,
-    sessionId: session,
-    sessionStartHeight: 1n,
-    sessionEndHeight: 10n,
-    supplierOperatorAddress: supplier,
-    serviceId: "svc",
-    applicationAddress: application,
-    arrivalBlockHeight: 2n,
-    publishedAtUnixNano: 0n
-  })
 
 /** Ports of the miner over a server on this port; leases live for an hour. */
 export const layerOver = (port: number) =>
@@ -131,7 +114,7 @@ const preload = Effect.fnUntraced(function* (session: string, relays: number) {
   for (let done = 0; done < relays; done += BATCH) {
     yield* commands.pipeline(
       Array.from({ length: Math.min(BATCH, relays - done) }, () =>
-        command("xadd", names.relays(supplier), "*", "data", entry(session, randomBytes(RELAY_BYTES)))
+        command("xadd", names.relays(supplier), "*", "data", encodeMinedRelay(benchRelay(supplier, session)))
       )
     )
   }

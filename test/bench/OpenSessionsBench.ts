@@ -4,12 +4,10 @@
  *
  * `node --expose-gc test/bench/OpenSessionsBench.ts [--sessions N] [--suppliers N] [--relays N]`
  */
-import { randomBytes } from "node:crypto"
 import { parseArgs } from "node:util"
 import { Duration, Effect, Option } from "effect"
 import * as RedisConnections from "../../adapters/redis/RedisConnections.ts"
 import { command } from "../../adapters/redis/RedisLink.ts"
-import { nodeSha256 } from "../../adapters/crypto/NodeSha256.ts"
 import { ingestRelays } from "../../domain/mining/IngestRelays.ts"
 import { MinerSettings } from "../../domain/mining/MinerSettings.ts"
 import { makeSessionLedger, SessionLedger } from "../../domain/mining/SessionLedger.ts"
@@ -22,32 +20,14 @@ import { encodeMinedRelay } from "../../domain/relay/MinedRelay.ts"
 import { redisBinaries } from "../support/RedisBinaries.ts"
 import { redisProcess } from "../support/RedisProcess.ts"
 import { testKey } from "../support/RelayBuilder.ts"
+import { benchRelay } from "./BenchRelay.ts"
 import { print } from "./Harness.ts"
 import { layerOver, sessionOf, settingsWith } from "./IngestBench.ts"
 
 const BATCH = 1_000
-const RELAY_BYTES = 1_000
 const MEGABYTE = 1_048_576
 
 const supplierOf = (n: number) => SupplierAddress.make(testKey(`supplier ${n}`).address)
-const application = testKey("application").address
-
-const entry = (supplier: SupplierAddress, session: string) => {
-  const relayBytes = randomBytes(RELAY_BYTES)
-  return encodeMinedRelay({
-    relayHash: nodeSha256(relayBytes),
-    relayBytes,
-    computeUnitsPerRelay: 100n,
-    sessionId: session,
-    sessionStartHeight: 1n,
-    sessionEndHeight: 10n,
-    supplierOperatorAddress: supplier,
-    serviceId: "svc",
-    applicationAddress: application,
-    arrivalBlockHeight: 2n,
-    publishedAtUnixNano: 0n
-  })
-}
 
 const memory = () => {
   globalThis.gc?.()
@@ -64,7 +44,9 @@ const makeSupplier = Effect.fnUntraced(function* (n: number) {
   const { commands, names } = yield* RedisConnections.RedisConnections
   const store = yield* SupplierStore
   const feed = Effect.fnUntraced(function* (sessions: ReadonlyArray<string>, relays: number) {
-    const entries = sessions.flatMap((session) => Array.from({ length: relays }, () => entry(supplier, session)))
+    const entries = sessions.flatMap((session) =>
+      Array.from({ length: relays }, () => encodeMinedRelay(benchRelay(supplier, session)))
+    )
     for (let from = 0; from < entries.length; from += BATCH) {
       const some = entries.slice(from, from + BATCH)
       yield* commands.pipeline(some.map((data) => command("xadd", names.relays(supplier), "*", "data", data)))

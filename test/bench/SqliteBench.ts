@@ -5,7 +5,6 @@
  * `node test/bench/SqliteBench.ts [--quick]`. Figures are of the wall clock, as waiting for the disk is what is measured;
  * `cpu` is that of the process, database thread included.
  */
-import { randomBytes } from "node:crypto"
 import { mkdtempSync, rmSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -31,6 +30,7 @@ import { SupplierStore } from "../../domain/ports/SupplierStore.ts"
 import { SessionId, SupplierAddress } from "../../domain/protocol/Identifiers.ts"
 import { defaultSharedParams } from "../../domain/protocol/SharedParams.ts"
 import { testKey } from "../support/RelayBuilder.ts"
+import { benchRelay } from "./BenchRelay.ts"
 import { type BenchLength, cpuMicros, lengthFromArguments, median, print } from "./Harness.ts"
 
 /** Figures of one run; rates are relays a second. */
@@ -53,31 +53,12 @@ export interface SqliteFigures {
   readonly fileBytesByRelay: number
 }
 
-const RELAY_BYTES = 1_000
 const BATCH = 1_000
 const ONE_BY_ONE = 300
 
 const supplier = SupplierAddress.make(testKey("supplier").address)
 
-const entryOf = (session: string): RelayLogEntry => {
-  const relayBytes = randomBytes(RELAY_BYTES)
-  return {
-    relay: {
-      relayHash: nodeSha256(relayBytes),
-      relayBytes,
-      computeUnitsPerRelay: 100n,
-      sessionId: session,
-      sessionStartHeight: 1n,
-      sessionEndHeight: 10n,
-      supplierOperatorAddress: supplier,
-      serviceId: "svc",
-      applicationAddress: testKey("application").address,
-      arrivalBlockHeight: 2n,
-      publishedAtUnixNano: 0n
-    },
-    trace: Option.none()
-  }
-}
+const entryOf = (session: string): RelayLogEntry => ({ relay: benchRelay(supplier, session), trace: Option.none() })
 
 const layerOver = (directory: string) =>
   Layer.mergeAll(

@@ -8,7 +8,6 @@ import * as ChainTxNode from "../../../adapters/chain/ChainTxNode.ts"
 import * as QueryEndpoints from "../../../adapters/chain/QueryEndpoints.ts"
 import * as RpcEndpoints from "../../../adapters/chain/RpcEndpoints.ts"
 import { startDevnet } from "../../../adapters/simchain/devnet/Devnet.ts"
-import { demoGenesis } from "../../../adapters/simchain/Genesis.ts"
 import * as SimChain from "../../../adapters/simchain/SimChain.ts"
 import { rememberingVerifiers } from "../../../adapters/simchain/Verifiers.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
@@ -17,27 +16,19 @@ import { blocksContract } from "../../contract/BlocksContract.ts"
 import { chainQueryContract } from "../../contract/ChainQueryContract.ts"
 import { chainTxContract } from "../../contract/ChainTxContract.ts"
 import { ChainWorld } from "../../contract/ChainWorld.ts"
-import { testKey } from "../../support/RelayBuilder.ts"
+import { SMALL_CHAIN_START, smallChain, smallGenesis } from "../../contract/SmallChain.ts"
 
-const application = testKey("application")
-const supplier = testKey("supplier")
 const verifiers = rememberingVerifiers()
-
-const genesis = demoGenesis({
-  applications: [{ publicKey: application.publicKey, serviceIds: ["anvil"] }],
-  suppliers: [{ publicKey: supplier.publicKey, services: [{ serviceId: "anvil" }] }],
-  services: [{ id: "anvil", computeUnitsPerRelay: 100n }]
-})
-
-/** Milliseconds at which every chain begins: time-outs below one second count as unset. */
-const START = 1_800_000_000_000
 
 /** A chain with `nodes` nodes behind sockets, and the ports over them; time of the sockets is real. */
 const world = (parts: { readonly nodes: number; readonly withGrpc: boolean; readonly txIndexOff?: boolean }) => () =>
   Layer.effectContext(
     Effect.gen(function* () {
-      yield* TestClock.setTime(START)
-      const chain = Context.get(yield* Layer.build(SimChain.layer({ genesis, verifiers })), SimChain.SimChain)
+      yield* TestClock.setTime(SMALL_CHAIN_START)
+      const chain = Context.get(
+        yield* Layer.build(SimChain.layer({ genesis: smallGenesis, verifiers })),
+        SimChain.SimChain
+      )
       // So that there is a block below the newest.
       yield* chain.produceBlock
 
@@ -51,7 +42,7 @@ const world = (parts: { readonly nodes: number; readonly withGrpc: boolean; read
       const settings = RpcEndpoints.defaultRpcSettings([])
       const queries = QueryEndpoints.layer({ grpc: parts.withGrpc ? grpc : [], deadline: settings.deadline })
       const ports = Layer.mergeAll(
-        ChainTxNode.layer({ chainId: genesis.chainId }),
+        ChainTxNode.layer({ chainId: smallGenesis.chainId }),
         ChainQueryNode.layer.pipe(Layer.provide(BlockReads.layer))
       ).pipe(
         Layer.provideMerge(
@@ -84,10 +75,7 @@ const world = (parts: { readonly nodes: number; readonly withGrpc: boolean; read
         }),
         setReadsBroken: setBroken,
         setTxsBroken: setBroken,
-        application,
-        supplier,
-        service: "anvil",
-        computeUnitsPerRelay: 100n
+        ...smallChain
       })
     })
   )

@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { demoGenesis } from "../../../adapters/simchain/Genesis.ts"
 import { updateSharedParams } from "../../../adapters/simchain/Governance.ts"
 import * as SimChain from "../../../adapters/simchain/SimChain.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
@@ -11,29 +10,19 @@ import { rememberingVerifiers } from "../../../adapters/simchain/Verifiers.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { ChainTx } from "../../../domain/ports/ChainTx.ts"
-import { testKey } from "../../support/RelayBuilder.ts"
 import { blocksContract } from "../../contract/BlocksContract.ts"
 import { chainQueryContract } from "../../contract/ChainQueryContract.ts"
 import { chainTxContract } from "../../contract/ChainTxContract.ts"
 import { ChainWorld, reachClaimWindow, worldClaim, worldTx } from "../../contract/ChainWorld.ts"
+import { SMALL_CHAIN_START, smallChain, smallGenesis } from "../../contract/SmallChain.ts"
 
-const application = testKey("application")
-const supplier = testKey("supplier")
 const verifiers = rememberingVerifiers()
 
-const genesis = demoGenesis({
-  applications: [{ publicKey: application.publicKey, serviceIds: ["anvil"] }],
-  suppliers: [{ publicKey: supplier.publicKey, services: [{ serviceId: "anvil" }] }],
-  services: [{ id: "anvil", computeUnitsPerRelay: 100n }]
-})
-
-/** Milliseconds at which every chain of this file begins: time-outs below one second count as unset. */
-const START = 1_800_000_000_000
-
-const chainLayer = () => Layer.unwrap(Effect.as(TestClock.setTime(START), SimChain.layer({ genesis, verifiers })))
+const chainLayer = () =>
+  Layer.unwrap(Effect.as(TestClock.setTime(SMALL_CHAIN_START), SimChain.layer({ genesis: smallGenesis, verifiers })))
 
 /** Header time so many seconds after the start. */
-const after = (seconds: number): bigint => BigInt(START + seconds * 1_000) * 1_000_000n
+const after = (seconds: number): bigint => BigInt(SMALL_CHAIN_START + seconds * 1_000) * 1_000_000n
 
 const worldLayer = Layer.effect(
   ChainWorld,
@@ -44,10 +33,7 @@ const worldLayer = Layer.effect(
       nextBlock: Effect.asVoid(chain.produceBlock),
       setReadsBroken: (queriesFail) => node.setFaults({ queriesFail }),
       setTxsBroken: (txsFail) => node.setFaults({ txsFail }),
-      application,
-      supplier,
-      service: "anvil",
-      computeUnitsPerRelay: 100n
+      ...smallChain
     })
   })
 )
@@ -84,12 +70,12 @@ describe("a node's faults", () => {
       assert.strictEqual((yield* blocks.latest).height, 10n)
       yield* chain.produceUntil(12n)
       assert.strictEqual(yield* node.height, 10n)
-      yield* chain.administer(unstakeSupplier(supplier.address))
+      yield* chain.administer(unstakeSupplier(smallChain.supplier.address))
       yield* chain.produceUntil(15n)
       assert.strictEqual((yield* blocks.latest).height, 12n)
       assert.isTrue(Option.isNone(yield* blocks.at(13n)))
       assert.isTrue(Option.isNone(yield* query.blockEvents(13n)))
-      const address = supplier.address as Parameters<typeof query.supplier>[0]
+      const address = smallChain.supplier.address as Parameters<typeof query.supplier>[0]
       assert.strictEqual(Option.getOrThrow(yield* query.supplier(address)).unstakeSessionEndHeight, 0n)
       yield* node.setFaults({ lagBlocks: 0n })
       assert.strictEqual((yield* blocks.latest).height, 15n)
@@ -271,7 +257,7 @@ describe("the chain's switches", () => {
     Effect.gen(function* () {
       const hashOf = (seed: string) =>
         Effect.gen(function* () {
-          const chain = yield* SimChain.make({ genesis, seed, verifiers })
+          const chain = yield* SimChain.make({ genesis: smallGenesis, seed, verifiers })
           yield* chain.produceUntil(9n)
           return Option.getOrThrow(yield* chain.block(9n)).hash
         })
@@ -286,13 +272,13 @@ describe("the chain's switches", () => {
       const chain = yield* SimChain.SimChain
       yield* chain.administer(updateSharedParams({ computeUnitsToTokensMultiplier: 7n }))
       assert.strictEqual((yield* chain.state).params.shared.live.computeUnitsToTokensMultiplier, 42_000_000n)
-      yield* chain.administer(unstakeSupplier(supplier.address))
-      const twice = yield* Effect.flip(chain.administer(unstakeSupplier(supplier.address)))
+      yield* chain.administer(unstakeSupplier(smallChain.supplier.address))
+      const twice = yield* Effect.flip(chain.administer(unstakeSupplier(smallChain.supplier.address)))
       assert.strictEqual(twice._tag, "OperationRefused")
       yield* chain.produceBlock
       const { params, suppliers } = yield* chain.state
       assert.strictEqual(params.shared.live.computeUnitsToTokensMultiplier, 7n)
-      assert.strictEqual(suppliers.get(supplier.address)?.unstakeSessionEndHeight, 6n)
+      assert.strictEqual(suppliers.get(smallChain.supplier.address)?.unstakeSessionEndHeight, 6n)
     })
   )
 })
