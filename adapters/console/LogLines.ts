@@ -32,10 +32,11 @@ export const layer = (settings: LogSettings, output: LineOutput): Layer.Layer<ne
     Effect.gen(function* () {
       const { buffer, format, level, sampling } = settings
       const write = buffer === undefined ? writeNow(output) : yield* buffered(buffer, format, output)
-      const passes = sampling === undefined ? () => true : sampler(sampling)
+      const passes = sampling === undefined ? undefined : sampler(sampling)
       const line = format === "json" ? jsonLine : Logger.formatLogFmt
       const logger = Logger.make<unknown, void>((options) => {
-        if (passes(`${options.logLevel} ${textOf(options.message)}`, options.date.getTime())) write(line.log(options))
+        const { date, logLevel, message } = options
+        if (passes?.(`${logLevel} ${textOf(message)}`, date.getTime()) ?? true) write(line.log(options))
       })
       return Layer.mergeAll(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, LEVELS[level]))
     })

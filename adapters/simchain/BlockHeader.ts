@@ -7,6 +7,7 @@
 import { concatBytes, hexToBytes } from "@noble/hashes/utils.js"
 import type { Sha256 } from "../../domain/crypto/Sha256.ts"
 import { textToBytes } from "../../domain/wire/ByteText.ts"
+import { encodeMessage, type ProtoWriter } from "../../domain/wire/ProtoWriter.ts"
 
 /** Block protocol version of CometBFT 0.38. */
 export const BLOCK_PROTOCOL = 11n
@@ -63,7 +64,12 @@ export const proposerAddress = (sha256: Sha256): Uint8Array => sha256(VALIDATOR_
 export const makeHeader = (input: HeaderInput, sha256: Sha256): BlockHeader => {
   const nothing = sha256(new Uint8Array(0))
   const validators = merkleRoot(
-    [concatBytes(bytesField(1, bytesField(1, VALIDATOR_KEY)), varintField(2, VALIDATOR_POWER))],
+    [
+      message((writer) => {
+        writer.message(1, (key) => key.bytes(1, VALIDATOR_KEY), undefined)
+        writer.int(2, VALIDATOR_POWER)
+      })
+    ],
     sha256
   )
   return {
@@ -80,7 +86,10 @@ export const makeHeader = (input: HeaderInput, sha256: Sha256): BlockHeader => {
     validatorsHash: validators,
     nextValidatorsHash: validators,
     consensusHash: sha256(
-      concatBytes(varintField(1, BigInt(input.limits.maxBytes)), varintField(2, input.limits.maxGas))
+      message((writer) => {
+        writer.int(1, input.limits.maxBytes)
+        writer.int(2, input.limits.maxGas)
+      })
     ),
     appHash: sha256(concatBytes(textToBytes(`${input.seed}/${input.height}/`), input.lastHash)),
     lastResultsHash: nothing,
@@ -100,26 +109,43 @@ export const headerHash = (header: BlockHeader, sha256: Sha256): Uint8Array => {
   const { lastBlockId: last, timeUnixNano: time } = header
   return merkleRoot(
     [
-      concatBytes(varintField(1, header.version.block), varintField(2, header.version.app)),
-      bytesField(1, textToBytes(header.chainId)),
-      varintField(1, header.height),
-      concatBytes(varintField(1, time / NANOS), varintField(2, time % NANOS)),
-      concatBytes(
-        bytesField(1, last.hash),
-        messageField(2, concatBytes(varintField(1, BigInt(last.partsTotal)), bytesField(2, last.partsHash)))
-      ),
-      bytesField(1, header.lastCommitHash),
-      bytesField(1, header.dataHash),
-      bytesField(1, header.validatorsHash),
-      bytesField(1, header.nextValidatorsHash),
-      bytesField(1, header.consensusHash),
-      bytesField(1, header.appHash),
-      bytesField(1, header.lastResultsHash),
-      bytesField(1, header.evidenceHash),
-      bytesField(1, header.proposerAddress)
+      message((writer) => {
+        writer.uint(1, header.version.block)
+        writer.uint(2, header.version.app)
+      }),
+      wrapped(textToBytes(header.chainId)),
+      message((writer) => writer.int(1, header.height)),
+      message((writer) => {
+        writer.int(1, time / NANOS)
+        writer.int(2, time % NANOS)
+      }),
+      message((writer) => {
+        writer.bytes(1, last.hash)
+        writer.message(2, writePartsHeader, last)
+      }),
+      wrapped(header.lastCommitHash),
+      wrapped(header.dataHash),
+      wrapped(header.validatorsHash),
+      wrapped(header.nextValidatorsHash),
+      wrapped(header.consensusHash),
+      wrapped(header.appHash),
+      wrapped(header.lastResultsHash),
+      wrapped(header.evidenceHash),
+      wrapped(header.proposerAddress)
     ],
     sha256
   )
+}
+
+/** A message of no value but what `write` writes. */
+const message = (write: (writer: ProtoWriter) => void): Uint8Array => encodeMessage(write, undefined)
+
+/** A scalar as a message with one field. */
+const wrapped = (bytes: Uint8Array): Uint8Array => message((writer) => writer.bytes(1, bytes))
+
+const writePartsHeader = (writer: ProtoWriter, { partsHash, partsTotal }: BlockId): void => {
+  writer.uint(1, partsTotal)
+  writer.bytes(2, partsHash)
 }
 
 /** RFC 6962 root: leaves `00 ‖ x`, nodes `01 ‖ l ‖ r`, split at the largest power of two below the number of leaves. */
@@ -135,26 +161,3 @@ export const merkleRoot = (leaves: ReadonlyArray<Uint8Array>, sha256: Sha256): U
 const NANOS = 1_000_000_000n
 const LEAF = hexToBytes("00")
 const NODE = hexToBytes("01")
-
-/** A varint field; absent when 0. Negative numbers are written as 64 bits in two's complement. */
-const varintField = (field: number, value: bigint): Uint8Array =>
-  value === 0n ? new Uint8Array(0) : concatBytes(varint(BigInt(field << 3)), varint(BigInt.asUintN(64, value)))
-
-/** A length-delimited field; absent when empty. */
-const bytesField = (field: number, value: Uint8Array): Uint8Array =>
-  value.length === 0 ? value : messageField(field, value)
-
-/** A sub-message, written also when empty. */
-const messageField = (field: number, value: Uint8Array): Uint8Array =>
-  concatBytes(varint(BigInt((field << 3) | 2)), varint(BigInt(value.length)), value)
-
-const varint = (value: bigint): Uint8Array => {
-  const bytes: Array<number> = []
-  let rest = value
-  while (rest > 0x7fn) {
-    bytes.push(Number(rest & 0x7fn) | 0x80)
-    rest >>= 7n
-  }
-  bytes.push(Number(rest))
-  return Uint8Array.from(bytes)
-}
