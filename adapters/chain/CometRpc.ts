@@ -270,13 +270,9 @@ export const makeCometRpc = (settings: CometRpcSettings): Effect.Effect<CometRpc
 /** Whether the node says that it does not have what was asked for by height: not yet, or no more. */
 export const isAbsent = (error: RpcError): boolean => ABSENT.some((text) => error.data.includes(text))
 
-/** Whether the node says that the height is still to come. */
-export const isFuture = (error: RpcError): boolean => error.data.includes(FUTURE)
-
 // cometbft rpc/core/env.go `getHeight`, rpc/core/blocks.go `filterMinMax`, state/errors.go.
-const FUTURE = "must be less than or equal to the current blockchain height"
 const ABSENT = [
-  FUTURE,
+  "must be less than or equal to the current blockchain height",
   "is not available, lowest height is",
   "can't be greater than max height",
   "could not find results for height"

@@ -2,6 +2,7 @@
 import type { Socket } from "node:net"
 import { Metadata, Server, type sendUnaryData, ServerCredentials, type ServerUnaryCall, status } from "@grpc/grpc-js"
 import { Effect, type Scope } from "effect"
+import { encodeMessage } from "../../../domain/wire/ProtoWriter.ts"
 import { claimedHeight, type NodeView } from "./NodeView.ts"
 import { grpcText } from "./QueryFailure.ts"
 import { runQuery, servedPaths } from "./QueryRouter.ts"
@@ -78,15 +79,7 @@ const answer = (
 }
 
 /** The message with an unknown field 2047 of so many bytes. */
-const padded = (bytes: Uint8Array, size: number): Uint8Array => {
-  if (size <= 0) return bytes
-  const length: Array<number> = []
-  for (let rest = size; ; rest >>>= 7) {
-    if (rest < 0x80) {
-      length.push(rest)
-      break
-    }
-    length.push((rest & 0x7f) | 0x80)
-  }
-  return Buffer.concat([bytes, Uint8Array.from([0xfa, 0x7f, ...length]), Buffer.alloc(size)])
-}
+const padded = (bytes: Uint8Array, size: number): Uint8Array =>
+  size <= 0
+    ? bytes
+    : Buffer.concat([bytes, encodeMessage((writer) => writer.presentBytes(2047, new Uint8Array(size)), undefined)])
