@@ -268,7 +268,7 @@ export const makeCometRpc = (settings: CometRpcSettings): Effect.Effect<CometRpc
   })
 
 /** Whether the node says that it does not have what was asked for by height: not yet, or no more. */
-export const isAbsent = (error: RpcError): boolean => ABSENT.some((text) => error.data.includes(text))
+const isAbsent = (error: RpcError): boolean => ABSENT.some((text) => error.data.includes(text))
 
 // cometbft rpc/core/env.go `getHeight`, rpc/core/blocks.go `filterMinMax`, state/errors.go.
 const ABSENT = [
