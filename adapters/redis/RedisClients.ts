@@ -5,6 +5,7 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis"
 import { Duration, Redacted } from "effect"
 import type { RedisClient } from "./RedisServers.ts"
+import { tlsConnector } from "./TlsConnector.ts"
 import type { RedisAddress, RedisCredentials, RedisSettings } from "./RedisSettings.ts"
 
 /** What a client is for. */
@@ -103,7 +104,7 @@ const server = (address: Exclude<RedisAddress, { readonly _tag: "Cluster" }>) =>
         host: address.host.host,
         port: address.host.port,
         db: address.database,
-        ...(address.tls ? { tls: {} } : {})
+        ...(address.tls ? { tls: {}, Connector: tlsConnector(address.host.host, address.host.port) } : {})
       }
     : {
         sentinels: address.sentinels.map(({ host, port }) => ({ host, port })),

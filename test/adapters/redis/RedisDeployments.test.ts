@@ -154,6 +154,46 @@ const speaksTls = (path: string): boolean => {
   return !/Bad directive|TLS support/.test(`${stdout}${stderr}`)
 }
 
+/** Gives up connections in every phase of their handshake; ends with 1 by an error that nobody listens for. */
+const GIVE_UP = `
+import { Duration } from "effect"
+import { makeSingleClient } from "./adapters/redis/RedisClients.ts"
+import { settingsFor, standaloneAddress } from "./test/support/RedisServers.ts"
+const settings = settingsFor(standaloneAddress(Number(process.env.TLS_PORT), { tls: true }))
+const pause = (millis) => new Promise((resolve) => setTimeout(resolve, millis))
+for (let turn = 0; turn < 400; turn++) {
+  const client = makeSingleClient(settings, { name: "test", silence: Duration.seconds(5) }, undefined)
+  client.on("error", () => {})
+  client.connect().catch(() => {})
+  await pause(turn % 5)
+  client.disconnect()
+  await pause(1)
+}
+await pause(300)
+`
+
+it.live("Redis over TLS: a connection that is given up in its handshake ends nothing but itself", () =>
+  Effect.gen(function* () {
+    const dir = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "relaymill-tls-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const { certificate, key } = selfSignedCertificate(dir)
+    const able = binaries.find(({ path }) => speaksTls(path))
+    assert.isDefined(able, "no server program at hand was built with TLS")
+    const server = yield* redisProcess(able.path, {
+      tls: true,
+      args: ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate]
+    })
+    const { status, stderr } = spawnSync(process.execPath, ["--input-type=module-typescript", "--eval", GIVE_UP], {
+      encoding: "utf8",
+      env: { ...process.env, TLS_PORT: String(server.port) },
+      timeout: 60_000
+    })
+    assert.strictEqual(status, 0, stderr)
+  }).pipe(Effect.scoped)
+)
+
 it.live("Redis over TLS: trusts what Node trusts, refuses the rest", () =>
   Effect.gen(function* () {
     const dir = yield* Effect.acquireRelease(
