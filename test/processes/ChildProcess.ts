@@ -1,7 +1,6 @@
 /** Processes of this checkout under a test: started, told apart by what they tell, and ended by their ids. */
 import { type ChildProcess as NodeChild, spawn } from "node:child_process"
 import { createWriteStream } from "node:fs"
-import { createServer } from "node:net"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { type Duration, Effect, Schedule, Schema, type Scope } from "effect"
@@ -149,12 +148,3 @@ const launch = (name: string, file: string, args: ReadonlyArray<string>, logFile
 
 /** Texts of the product's log that scenarios look for. */
 const WATCHED = ["supplier stopped", "supplier failed"]
-
-/** A TCP port of loopback that nobody listened on a moment ago. */
-export const freePort: Effect.Effect<number> = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})

@@ -7,18 +7,12 @@ import { join } from "node:path"
 import { Duration, Effect, Redacted, Schema, Scope } from "effect"
 import { bytesToHex } from "@noble/hashes/utils.js"
 import type { RedisAddress } from "../../adapters/redis/RedisSettings.ts"
+import { freePort } from "../support/FreePort.ts"
 import { networkProxy, type NetworkProxy } from "../support/NetworkProxy.ts"
 import { redisBinaries } from "../support/RedisBinaries.ts"
 import type { RedisProcess, RedisTestFailure } from "../support/RedisProcess.ts"
 import { type RedisDeployment, sentinel, standalone } from "../support/RedisServers.ts"
-import {
-  type ChildProcess,
-  expectThat,
-  freePort,
-  type ProcessTestFailure,
-  startProcess,
-  within
-} from "./ChildProcess.ts"
+import { type ChildProcess, expectThat, type ProcessTestFailure, startProcess, within } from "./ChildProcess.ts"
 import { CHAIN_ID, type FleetChain, SERVICE, suppliersOf } from "./FleetChain.ts"
 import { type FleetWatch, watchFleet } from "./FleetWatch.ts"
 

@@ -1,10 +1,11 @@
 /** One real server process on a free loopback port, in a folder of its own, ended by its process id. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { mkdtempSync, openSync, closeSync, readFileSync, rmSync } from "node:fs"
-import { connect, createServer } from "node:net"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Schedule, Schema, type Scope } from "effect"
+import { freePort } from "./FreePort.ts"
 
 /** The server did not do what a test asked of it. */
 export class RedisTestFailure extends Schema.TaggedError<RedisTestFailure>()("RedisTestFailure", {
@@ -116,22 +117,6 @@ const spawnServer = (binary: string, port: number, dir: string, options: RedisPr
   closeSync(log)
   return child
 }
-
-/** Ports below those that the system hands out, with room for the bus port 10 000 above. */
-const FIRST_PORT = 11_000
-const PORTS = 11_000
-
-const freePort: Effect.Effect<number, RedisTestFailure> = Effect.suspend(() => {
-  const port = FIRST_PORT + Math.floor(Math.random() * PORTS)
-  return Effect.as(Effect.all([isFree(port), isFree(port + 10_000)]), port)
-}).pipe(Effect.retry({ times: 50 }))
-
-const isFree = (port: number) =>
-  Effect.callback<void, RedisTestFailure>((resume) => {
-    const server = createServer()
-    server.once("error", (error) => resume(Effect.fail(new RedisTestFailure({ detail: String(error) }))))
-    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.void)))
-  })
 
 /** Whether the server answers a PING, be it with a refusal; with TLS whether it takes connections. */
 const answers = (port: number, tls: boolean) =>

@@ -125,6 +125,8 @@ export class FakeComet {
   async start(): Promise<void> {
     this.#server = createServer((request, response) => void this.#serve(request, response))
     this.#server.on("upgrade", (request, socket, head) => {
+      // A refused client may reset the connection instead of closing it.
+      socket.on("error", () => socket.destroy())
       if (this.is.noSocket || request.url?.split("?")[0]?.endsWith("/websocket") !== true) {
         socket.end("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
         return
