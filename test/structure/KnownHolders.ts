@@ -204,6 +204,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     clients: simulated("MAX_CONNECTIONS of the listener"),
     subscriptions: simulated("MAX_SUBSCRIPTIONS_PER_CLIENT of a client")
   },
+  "adapters/simchain/devnet/TxJournal.ts": { journal: simulated("MAX_JOURNALLED_TXS") },
   "adapters/simchain/BasicChecks.ts": { passed: simulated("weak: messages of transactions that are kept elsewhere") },
   "adapters/simchain/ChainCell.ts": {
     operations: simulated("operations of one block, emptied by its commit"),

@@ -1,14 +1,16 @@
 /** Commands of the control surface: what a body may say, and the operation on the chain that it stands for. */
 import { Effect, Result, Schema } from "effect"
+import { SECP256K1_TYPE_URL } from "../../../domain/chain/Account.ts"
 import type { Supplier } from "../../../domain/chain/Supplier.ts"
 import { wholeNumber } from "../../../domain/chain/WholeNumber.ts"
-import { decodeAddress } from "../../../domain/keys/Address.ts"
+import { addressOf, decodeAddress } from "../../../domain/keys/Address.ts"
 import { delegate, stakeApplication, undelegate, unstakeApplication } from "../ApplicationLifecycle.ts"
-import { credit } from "../ChainState.ts"
+import { credit, withKey } from "../ChainState.ts"
 import { stakeGateway, unstakeGateway } from "../GatewayLifecycle.ts"
 import { addService, updateComputeUnits, updateParams, updateSessionParams, updateSharedParams } from "../Governance.ts"
 import { type Operation, refuseOperation } from "../Operation.ts"
 import { stakeSupplier, unstakeSupplier } from "../SupplierLifecycle.ts"
+import { SharedParamsFields } from "./WireFaults.ts"
 
 /** Amounts, heights and counts: decimal text or a whole number. */
 export const Integer = wholeNumber(39, "a whole number")
@@ -55,19 +57,24 @@ const mint =
       ? Result.succeed(credit(state, address, amount))
       : refuseOperation("fund", address, "the balance is smaller")
 
-const shared = {
-  numBlocksPerSession: optional(Integer),
-  gracePeriodEndOffsetBlocks: optional(Integer),
-  claimWindowOpenOffsetBlocks: optional(Integer),
-  claimWindowCloseOffsetBlocks: optional(Integer),
-  proofWindowOpenOffsetBlocks: optional(Integer),
-  proofWindowCloseOffsetBlocks: optional(Integer),
-  supplierUnbondingPeriodSessions: optional(Integer),
-  applicationUnbondingPeriodSessions: optional(Integer),
-  gatewayUnbondingPeriodSessions: optional(Integer),
-  computeUnitsToTokensMultiplier: optional(Integer),
-  computeUnitCostGranularity: optional(Integer)
-}
+/** Takes the public key off an account, as if it had never signed, or puts it on record. */
+const setPublicKey =
+  (address: string, publicKey: Uint8Array | null): Operation =>
+  (state) => {
+    const account = state.accounts.get(address)
+    if (account === undefined) return refuseOperation("set public key", address, "there is no such account")
+    if (publicKey !== null && addressOf(publicKey) !== address) {
+      return refuseOperation("set public key", address, "the key is that of another address")
+    }
+    return Result.succeed({
+      ...state,
+      accounts: withKey(state.accounts, address, {
+        ...account,
+        publicKey: publicKey ?? undefined,
+        publicKeyType: publicKey === null ? undefined : SECP256K1_TYPE_URL
+      })
+    })
+  }
 
 const proof = {
   proofRequestProbability: optional(Schema.Finite),
@@ -83,6 +90,13 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   [
     "/fund",
     command(Schema.Struct({ address: Address, amount: Integer }), ({ address, amount }) => mint(address, amount))
+  ],
+  [
+    "/accounts/key",
+    command(
+      Schema.Struct({ address: Address, publicKey: Schema.NullOr(Schema.Uint8ArrayFromHex) }),
+      ({ address, publicKey }) => setPublicKey(address, publicKey)
+    )
   ],
   [
     "/suppliers/stake",
@@ -152,7 +166,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
       updateComputeUnits(id, computeUnitsPerRelay)
     )
   ],
-  ["/params/shared", command(Schema.Struct(shared), updateSharedParams)],
+  ["/params/shared", command(Schema.Struct(SharedParamsFields), updateSharedParams)],
   ["/params/session", command(Schema.Struct({ numSuppliersPerSession: Integer }), updateSessionParams)],
   ["/params/proof", command(Schema.Struct(proof), (changes) => updateParams("proof", changes))],
   ["/params/block", command(Schema.Struct(block), (changes) => updateParams("block", changes))],

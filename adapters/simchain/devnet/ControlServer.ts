@@ -1,6 +1,6 @@
 /** The control surface of a devnet: JSON over HTTP, for tests in other processes and for a person with curl. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { Effect, Result, Schema, type Scope } from "effect"
+import { Effect, Option, Result, Schema, type Scope } from "effect"
 import type { CannotListen } from "../../../domain/lifecycle/CannotListen.ts"
 import { noFaults, type NodeFaults } from "../NodeFaults.ts"
 import type { OperationRefused } from "../Operation.ts"
@@ -8,6 +8,7 @@ import type { SimChain } from "../SimChain.ts"
 import { commands, Integer } from "./ControlCommands.ts"
 import type { DevnetNode } from "./Devnet.ts"
 import { makeListener } from "./Listener.ts"
+import type { TxJournal } from "./TxJournal.ts"
 import { noWireFaults, WireFaults } from "./WireFaults.ts"
 
 /** Longest body of a command. */
@@ -20,6 +21,7 @@ interface ControlOptions {
   readonly port: number
   readonly chain: SimChain["Service"]
   readonly nodes: ReadonlyArray<DevnetNode>
+  readonly journal: TxJournal
 }
 
 /** Who asked wrongly, and why. */
@@ -57,6 +59,7 @@ const Faults = Schema.Struct({
   oversizedBytes: optional(wireFields.oversizedBytes),
   garbage: optional(wireFields.garbage),
   unimplemented: optional(wireFields.unimplemented),
+  sharedParams: optional(wireFields.sharedParams),
   txIndexOff: optional(wireFields.txIndexOff)
 })
 
@@ -93,7 +96,7 @@ const decode = <S extends Schema.Codec<unknown, unknown>>(schema: S, body: unkno
   Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })(body)
 
 const perform = (
-  { chain, nodes }: ControlOptions,
+  { chain, journal, nodes }: ControlOptions,
   method: string,
   url: string,
   body: unknown
@@ -101,6 +104,7 @@ const perform = (
   Effect.gen(function* () {
     const { pathname } = new URL(url, "http://control")
     if (method === "GET" && pathname === "/") return yield* overview(chain, nodes)
+    if (method === "GET" && pathname === "/transactions") return yield* transactions(chain, journal)
     if (method !== "POST") return yield* new BadCommand({ status: 405, message: `${method} is not known; POST` })
     const operation = commands.get(pathname)
     if (operation !== undefined) {
@@ -157,6 +161,22 @@ const overview = (chain: SimChain["Service"], nodes: ReadonlyArray<DevnetNode>) 
           }
         })
       )
+    }
+  })
+
+/** The journal, and of each transaction the block that has it. */
+const transactions = (chain: SimChain["Service"], journal: TxJournal) =>
+  Effect.gen(function* () {
+    const { height, modules } = yield* chain.state
+    const all = journal.all()
+    const landed = new Map<string, { readonly height: bigint; readonly code: number }>()
+    for (let at = all[0]?.height ?? height; at <= height; at++) {
+      const block = Option.getOrUndefined(yield* chain.block(at))
+      for (const { hash, result } of block?.txs ?? []) landed.set(hash, { height: at, code: result.code })
+    }
+    return {
+      feesCollected: modules.feeCollector,
+      transactions: all.map((each) => ({ ...each, landed: landed.get(each.hash) ?? null }))
     }
   })
 

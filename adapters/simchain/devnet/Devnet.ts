@@ -3,6 +3,7 @@
  * each with faults of its own, and one control surface for all.
  */
 import { Effect, Option, type Scope, Stream, type Duration } from "effect"
+import { sha256 } from "../../../domain/crypto/Sha256.ts"
 import type { CannotListen } from "../../../domain/lifecycle/CannotListen.ts"
 import type { NodeFaults } from "../NodeFaults.ts"
 import type { SimChain } from "../SimChain.ts"
@@ -13,6 +14,7 @@ import { makeListener } from "./Listener.ts"
 import type { NodeView } from "./NodeView.ts"
 import { makeRpcServer } from "./RpcServer.ts"
 import { makeSubscriptions } from "./Subscriptions.ts"
+import { makeTxJournal, type TxJournal } from "./TxJournal.ts"
 import { noWireFaults, type WireFaults } from "./WireFaults.ts"
 
 /** What a devnet is started with. */
@@ -62,24 +64,32 @@ export interface Devnet {
 export const startDevnet = (options: DevnetOptions): Effect.Effect<Devnet, CannotListen, Scope.Scope> =>
   Effect.gen(function* () {
     const host = options.host ?? "127.0.0.1"
+    const journal = makeTxJournal(sha256)
     const nodes = yield* Effect.forEach(Array.from({ length: options.nodes ?? 1 }), (_, index) =>
-      startNode(options, host, index)
+      startNode(options, host, index, journal)
     )
-    const controlUrl = yield* startControl({ host, port: options.controlPort ?? 0, chain: options.chain, nodes })
+    const controlUrl = yield* startControl({
+      host,
+      port: options.controlPort ?? 0,
+      chain: options.chain,
+      nodes,
+      journal
+    })
     return { chain: options.chain, nodes, controlUrl }
   })
 
 const startNode = (
   options: DevnetOptions,
   host: string,
-  index: number
+  index: number,
+  journal: TxJournal
 ): Effect.Effect<DevnetNode, CannotListen, Scope.Scope> =>
   Effect.gen(function* () {
     const { blocks, node, wire } = yield* options.chain.makeNode(options.faults)
     const fork = Effect.runForkWith(yield* Effect.context<never>())
     const run = (effect: Effect.Effect<void>) => void fork(effect)
     let wireFaults = noWireFaults
-    const view: NodeView = { wire, wireFaults: () => wireFaults }
+    const view: NodeView = { wire, wireFaults: () => wireFaults, journal }
     const refuses = () => wireFaults.dropConnections
 
     const subscriptions = yield* makeSubscriptions(view, run)

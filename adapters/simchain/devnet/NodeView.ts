@@ -6,11 +6,14 @@ import type { TxRefusal } from "../ChainErrors.ts"
 import type { UncodedRefusal } from "../Mempool.ts"
 import type { BlockTx, CommittedBlock } from "../CommittedBlock.ts"
 import { MAX_KEPT_BLOCKS } from "../ChainCell.ts"
+import type { TxJournal } from "./TxJournal.ts"
 
 /** What servers read. */
 export interface NodeView {
   readonly wire: NodeWire
   readonly wireFaults: () => WireFaults
+  /** That of the whole devnet. */
+  readonly journal: TxJournal
 }
 
 /** Chain id that the node claims. */
@@ -46,8 +49,14 @@ export const transactionOf = (
   return found === undefined || found.height < lowestHeight(view) ? undefined : found
 }
 
-/** CheckTx through the node. */
-export const checkTx = ({ wire, wireFaults }: NodeView, bytes: Uint8Array): TxRefusal | UncodedRefusal | undefined => {
+/** CheckTx through the node, which goes into the journal. */
+export const checkTx = (view: NodeView, bytes: Uint8Array): TxRefusal | UncodedRefusal | undefined => {
+  const refusal = answerOf(view, bytes)
+  view.journal.note(bytes, view.wire.height(), refusal)
+  return refusal
+}
+
+const answerOf = ({ wire, wireFaults }: NodeView, bytes: Uint8Array): TxRefusal | UncodedRefusal | undefined => {
   const { mempoolFull, outOfGas } = wireFaults()
   if (mempoolFull) return { codespace: "sdk", code: 20, log: "" }
   if (outOfGas) {

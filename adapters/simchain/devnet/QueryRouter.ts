@@ -30,12 +30,25 @@ export const runQuery = (view: NodeView, path: string, request: Uint8Array, heig
   if (isMute(view, sends.has(path) ? "tx" : "read")) return { _tag: "Lost" }
   const found = stateAt(view, height)
   if (Result.isFailure(found)) return { _tag: "Failed", height: 0n, failure: found.failure }
-  const state = found.success
+  const state = path.startsWith(SHARED_PARAMS) ? toldState(view, found.success) : found.success
   const answer = query === undefined ? safely(() => tx?.(view, request)) : query(state, request)
   if (answer === undefined) return { _tag: "Lost" }
   return Result.isSuccess(answer)
     ? { _tag: "Answered", height: state.height, bytes: answer.success }
     : { _tag: "Failed", height: state.height, failure: answer.failure }
+}
+
+const SHARED_PARAMS = "/pocket.shared.Query/"
+
+/** The state with the shared parameters that the node tells. */
+const toldState = ({ wireFaults }: NodeView, state: ChainState): ChainState => {
+  const told = wireFaults().sharedParams
+  const { entries, live } = state.params.shared
+  const shared = {
+    live: { ...live, ...told },
+    entries: entries.map((entry) => ({ ...entry, value: { ...entry.value, ...told } }))
+  }
+  return { ...state, params: { ...state.params, shared } }
 }
 
 /** The transaction methods decode their own requests, which throws on bytes that are no message. */

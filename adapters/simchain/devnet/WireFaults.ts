@@ -1,5 +1,23 @@
 /** What can go wrong on a devnet node's sockets, beside the faults of the node itself (`NodeFaults`). */
 import { Effect, Schema } from "effect"
+import { wholeNumber } from "../../../domain/chain/WholeNumber.ts"
+
+const field = Schema.optionalKey(wholeNumber(39, "a whole number"))
+
+/** Shared parameters by name, each of them optional. */
+export const SharedParamsFields = {
+  numBlocksPerSession: field,
+  gracePeriodEndOffsetBlocks: field,
+  claimWindowOpenOffsetBlocks: field,
+  claimWindowCloseOffsetBlocks: field,
+  proofWindowOpenOffsetBlocks: field,
+  proofWindowCloseOffsetBlocks: field,
+  supplierUnbondingPeriodSessions: field,
+  applicationUnbondingPeriodSessions: field,
+  gatewayUnbondingPeriodSessions: field,
+  computeUnitsToTokensMultiplier: field,
+  computeUnitCostGranularity: field
+}
 
 /** The switches of one node's wire; `noWireFaults` is how it starts. */
 export const WireFaults = Schema.Struct({
@@ -23,6 +41,8 @@ export const WireFaults = Schema.Struct({
   heightLie: Schema.BigIntFromString,
   /** gRPC paths, such as `/pocket.proof.Query/AllClaims`, that the node does not know. */
   unimplemented: Schema.Array(Schema.String),
+  /** Fields of the shared parameters that the node tells otherwise, at every height; the chain itself goes by its own. */
+  sharedParams: Schema.Struct(SharedParamsFields),
   /** No look-ups of transactions by hash or event. */
   txIndexOff: Schema.Boolean
 })
@@ -40,6 +60,7 @@ export const noWireFaults: WireFaults = {
   garbage: false,
   heightLie: 0n,
   unimplemented: [],
+  sharedParams: {},
   txIndexOff: false
 }
 

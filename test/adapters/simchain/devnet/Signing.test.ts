@@ -13,7 +13,7 @@ const TYPE = "/pocket.proof.MsgCreateClaim"
 describe("a foreign signing client on the devnet", () => {
   it.live("signs, broadcasts and finds a claim, and reads a refusal", () =>
     Effect.gen(function* () {
-      const { chain, nodes } = yield* testDevnet()
+      const { chain, controlUrl, nodes } = yield* testDevnet()
       // Session 1 to 6; the claim window opens at 8.
       yield* chain.produceUntil(9n)
       const state = yield* chain.state
@@ -72,12 +72,32 @@ describe("a foreign signing client on the devnet", () => {
         found.map(({ hash }) => hash),
         [included.transactionHash]
       )
-      const refused = yield* Effect.promise(() =>
+      const refusal = yield* Effect.promise(() =>
         client
           .signAndBroadcastSync(supplier.address, [{ typeUrl: TYPE, value: claim }], { ...fee, gas: "1" })
           .then(String, String)
       )
-      assert.include(refused, "out of gas")
+      assert.include(refusal, "out of gas")
+      const { feesCollected, transactions } = (yield* Effect.promise(async () =>
+        (await fetch(`${controlUrl}/transactions`)).json()
+      )) as { feesCollected: string; transactions: ReadonlyArray<Record<string, unknown>> }
+      const about = [{ kind: "claim", supplier: supplier.address, session: session.header.sessionId }]
+      assert.deepStrictEqual(
+        transactions.map(({ fee, height, landed, messages, refused, taken }) => ({
+          fee,
+          messages,
+          height,
+          taken,
+          refused,
+          landed
+        })),
+        [
+          { fee: "2000", messages: about, height: "9", taken: 1, refused: {}, landed: { height: "10", code: 0 } },
+          { fee: "2000", messages: about, height: "10", taken: 0, refused: { "sdk 11": 1 }, landed: null }
+        ]
+      )
+      assert.strictEqual(transactions[0]?.["hash"], included.transactionHash)
+      assert.strictEqual(feesCollected, "2000")
     })
   )
 })

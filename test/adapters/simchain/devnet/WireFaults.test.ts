@@ -1,10 +1,14 @@
-import { create } from "@bufbuild/protobuf"
+import { create, fromBinary } from "@bufbuild/protobuf"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Result } from "effect"
+import { Effect, Fiber, Option, Result } from "effect"
 import { paginate } from "../../../../adapters/simchain/devnet/Pages.ts"
 import { PageRequestSchema } from "../../../../domain/chain/proto/cosmos/pagination_pb.ts"
 import { loadVectors } from "../../../vectors/load.ts"
+import { QueryParamsResponseSchema } from "../../../../domain/chain/proto/pocket/shared_pb.ts"
+import { application, supplier } from "../TestChain.ts"
 import { post, rpc, testDevnet } from "./TestDevnet.ts"
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
 
 const dataOf = (json: unknown) => (json as { error?: { data: string } }).error?.data
 
@@ -81,6 +85,44 @@ describe("faults of the wire", () => {
         nodes: ReadonlyArray<{ faults: { dropAccepted: number; lagBlocks: string } }>
       }
       assert.deepStrictEqual([nodes[0]?.faults.dropAccepted, nodes[0]?.faults.lagBlocks], [1, "2"])
+    })
+  )
+
+  it.live("tells parameters that the chain does not have, and takes keys off accounts", () =>
+    Effect.gen(function* () {
+      const { chain, controlUrl } = yield* testDevnet()
+      const ports = yield* chain.makeNode()
+      const told = { computeUnitCostGranularity: 0, supplierUnbondingPeriodSessions: "0" }
+      assert.strictEqual((yield* post(`${controlUrl}/nodes/0/faults`, { sharedParams: told })).status, 200)
+      const { nodes } = (yield* Effect.promise(async () => (await fetch(controlUrl)).json())) as {
+        nodes: ReadonlyArray<{ rpcUrl: string }>
+      }
+      const ask = rpc(nodes[0]?.rpcUrl ?? "", "abci_query", { path: "/pocket.shared.Query/Params", data: "" })
+      const params = Effect.map(ask, ({ json }) => {
+        const { value } = (json as { result: { response: { value: string } } }).result.response
+        return fromBinary(QueryParamsResponseSchema, Buffer.from(value, "base64")).params
+      })
+      const broken = yield* params
+      assert.deepStrictEqual(
+        [broken?.computeUnitCostGranularity, broken?.supplierUnbondingPeriodSessions, broken?.numBlocksPerSession],
+        [0n, 0n, 6n]
+      )
+      assert.strictEqual((yield* ports.query.sharedParams).computeUnitCostGranularity, 1_000_000n)
+      yield* post(`${controlUrl}/nodes/0/faults`, { sharedParams: {} })
+      assert.strictEqual((yield* params)?.computeUnitCostGranularity, 1_000_000n)
+
+      const { address } = application
+      yield* post(`${controlUrl}/accounts/key`, { address, publicKey: null })
+      yield* chain.produceBlock
+      const account = yield* ports.query.account(address)
+      assert.isUndefined(Option.getOrThrow(account).publicKey)
+      const other = yield* post(`${controlUrl}/accounts/key`, { address, publicKey: hex(supplier.publicKey) })
+      assert.deepInclude(other.json, {
+        error: `set public key of ${address} refused: the key is that of another address`
+      })
+      yield* post(`${controlUrl}/accounts/key`, { address, publicKey: hex(application.publicKey) })
+      yield* chain.produceBlock
+      assert.deepStrictEqual(Option.getOrThrow(yield* ports.query.account(address)).publicKey, application.publicKey)
     })
   )
 
