@@ -3,14 +3,16 @@
  * acquisition takes the lease of Go's miners too, so that one started by mistake finds the supplier taken.
  */
 import { bytesToHex } from "@noble/hashes/utils.js"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option, Result } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
-import { LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
+import { type Lease, LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
 import { LEASE_TTL } from "../../domain/supplier/FleetTimes.ts"
+import { gathered } from "./GatheredCalls.ts"
 import { announce, living } from "./LivingMembers.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import { type RedisFailure, unexpectedReply } from "./RedisFailure.ts"
 import { makeScript } from "./RedisScript.ts"
+import { textOf } from "./StoreReplies.ts"
 
 /** Bytes of a nonce: two acquisitions never share one. */
 const NONCE_BYTES = 16
@@ -30,6 +32,29 @@ export const layerWith = (ttl: Duration.Duration) =>
         ...(withGo ? [names.claim(supplier)] : [])
       ]
 
+      /** In one call: all keys are of one server. */
+      const renewTogether = (leases: ReadonlyArray<Lease>) =>
+        commands
+          .run(
+            renew,
+            leases.flatMap(({ supplier }) => keys(supplier)),
+            [ttlMillis, ...leases.map(({ nonce }) => nonce)]
+          )
+          .pipe(
+            Effect.flatMap(asList("renew")),
+            Effect.map((kept) => leases.map((lease, index) => renewed(lease, kept[index]))),
+            Effect.mapError(unavailable("renew"))
+          )
+      const renewApart = (leases: ReadonlyArray<Lease>) =>
+        Effect.forEach(
+          leases,
+          (lease) =>
+            Effect.map(Effect.result(renewTogether([lease])), (all) =>
+              Result.isFailure(all) ? Result.fail(all.failure) : (all.success[0] ?? renewed(lease, undefined))
+            ),
+          { concurrency: "unbounded" }
+        )
+
       return Leases.of({
         ttl,
         acquire: (supplier, owner) =>
@@ -41,16 +66,7 @@ export const layerWith = (ttl: Duration.Duration) =>
             )
             return epoch === 0 ? Option.none() : Option.some({ supplier, nonce, owner, epoch })
           }).pipe(Effect.mapError(unavailable("acquire"))),
-        renew: (lease) =>
-          commands.run(renew, keys(lease.supplier), [lease.nonce, ttlMillis]).pipe(
-            Effect.flatMap(asInteger("renew")),
-            Effect.mapError(unavailable("renew")),
-            Effect.filterOrFail(
-              (kept) => kept === 1,
-              () => new LeaseLost({ supplier: lease.supplier, owner: lease.owner })
-            ),
-            Effect.asVoid
-          ),
+        renew: yield* gathered(withGo ? renewTogether : renewApart),
         release: (lease) =>
           commands
             .run(release, keys(lease.supplier), [lease.nonce])
@@ -93,20 +109,34 @@ return epoch`
 )
 
 /**
- * Extends both when the nonce is the fence. Returns 0 when it is not, or when a Go miner holds its lease by now: two kinds
- * of miner on one supplier would each damage what the other wrote.
+ * Extends the leases whose nonce is the fence. Keys of each: fence, epoch, and Go's lease unless in a cluster, where a call
+ * is about one supplier. Returns 1 for each that is extended; 0 for one that is not the fence, or whose Go's lease a Go
+ * miner holds by now: two kinds of miner on one supplier would each damage what the other wrote; an error's text for one
+ * whose keys are not what they should be, which are no other's loss.
  */
 const renew = makeScript(
-  "renew lease",
-  `if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if KEYS[3] then
-  local holder = redis.call('GET', KEYS[3])
-  local owner = redis.call('HGET', KEYS[2], 'owner')
-  if holder and holder ~= owner then return 0 end
-  redis.call('SET', KEYS[3], owner or '', 'PX', ARGV[2])
+  "renew leases",
+  `local each = #KEYS / (#ARGV - 1)
+local function extend(i)
+  local fence, epoch, claim = KEYS[(i - 1) * each + 1], KEYS[(i - 1) * each + 2], each > 2 and KEYS[i * each]
+  local nonce = redis.pcall('GET', fence)
+  if type(nonce) == 'table' then return nonce.err end
+  if nonce ~= ARGV[i + 1] then return 0 end
+  if claim then
+    local holder = redis.pcall('GET', claim)
+    local owner = redis.pcall('HGET', epoch, 'owner')
+    for _, reply in ipairs({holder or '', owner or ''}) do
+      if type(reply) == 'table' then return reply.err end
+    end
+    if holder and holder ~= owner then return 0 end
+    redis.call('SET', claim, owner or '', 'PX', ARGV[1])
+  end
+  redis.call('PEXPIRE', fence, ARGV[1])
+  return 1
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return 1`
+local extended = {}
+for i = 1, #ARGV - 1 do extended[i] = extend(i) end
+return extended`
 )
 
 /** Gives both up when the nonce is the fence. */
@@ -124,5 +154,19 @@ const unavailable = (operation: LeasesUnavailable["operation"]) => (cause: Redis
 const asInteger = (name: string) => (reply: unknown) =>
   typeof reply === "number" ? Effect.succeed(reply) : Effect.fail(unexpectedReply(name, "no integer"))
 
-const asTexts = (name: string) => (reply: unknown) =>
-  Array.isArray(reply) ? Effect.succeed(reply.map(String)) : Effect.fail(unexpectedReply(name, "no list"))
+const asList = (name: string) => (reply: unknown) =>
+  Array.isArray(reply) ? Effect.succeed<ReadonlyArray<unknown>>(reply) : Effect.fail(unexpectedReply(name, "no list"))
+
+/** What came of one renewal. */
+const renewed = ({ owner, supplier }: Lease, kept: unknown): Result.Result<void, LeaseLost | LeasesUnavailable> =>
+  kept === 1
+    ? Result.void
+    : kept === 0
+      ? Result.fail(new LeaseLost({ supplier, owner }))
+      : Result.fail(
+          unavailable("renew")(
+            unexpectedReply("renew", kept instanceof Uint8Array ? (textOf(kept) ?? "") : "no integer")
+          )
+        )
+
+const asTexts = (name: string) => (reply: unknown) => Effect.map(asList(name)(reply), (items) => items.map(String))

@@ -40,10 +40,11 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
     backlog: yield* Effect.cached(store.backlog(lease)),
     claims: yield* Effect.cached(readClaims.pipe(Effect.tapError(claimsUnread))),
     intents: yield* Effect.cached(
-      // Before anything is built: what an earlier owner sent may end with any group.
-      store.intents(lease.supplier).pipe(
+      // Before anything is built: what an earlier owner sent may end with any group. Nobody else saves any now.
+      Effect.suspend(() => (memory.hasIntents ? store.intents(lease.supplier) : Effect.succeed([]))).pipe(
         Effect.tap((intents) =>
           Effect.sync(() => {
+            memory.hasIntents = intents.length > 0
             for (const { timeoutUnixNano } of intents) {
               memory.timeouts = rememberTimeout(memory.timeouts, lease.supplier, timeoutUnixNano)
             }

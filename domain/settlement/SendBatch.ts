@@ -52,7 +52,7 @@ export const sendBatch: (
   yield* signedIntent(submission, batch, block, mode).pipe(
     Effect.flatMap(({ intent, sequence }) =>
       Effect.andThen(
-        SupplierStore.use((store) => SessionLedger.use(({ lease }) => store.saveIntent(lease, intent))),
+        saveIntent(intent),
         deliverIntent(submission, intent).pipe(
           Effect.tap((answer) => noteTurn(sequence, answer)),
           Effect.tapErrorTag("TxRefused", ({ reason }) =>
@@ -79,6 +79,14 @@ const noteTurn = (sequence: bigint | undefined, answer: NodeAnswer | undefined) 
   Effect.map(SubmissionMemory, (memory) => {
     if (sequence !== undefined && (answer === "taken" || answer === "known")) memory.sequence = sequence + 1n
   })
+
+/** Before it is sent. A call that fails may have saved it. */
+const saveIntent = Effect.fnUntraced(function* (intent: TxIntent) {
+  const { lease } = yield* SessionLedger
+  const memory = yield* SubmissionMemory
+  memory.hasIntents = true
+  yield* SupplierStore.use((store) => store.saveIntent(lease, intent))
+})
 
 /** Forgets a transaction whose fate is known. */
 export const dropIntent = Effect.fnUntraced(function* ({ txHash }: Pick<TxIntent, "txHash">) {

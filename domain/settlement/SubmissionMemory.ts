@@ -73,6 +73,8 @@ export interface SubmissionRecords {
   readonly replacements: { readonly claim: Map<SessionId, number>; readonly proof: Map<SessionId, number> }
   /** When a node last answered a transaction, by hash, and what: it is sent once at each height. */
   readonly sentAt: Map<string, Sent>
+  /** Transactions of the supplier may be stored: false once none was found, until the next one is saved. */
+  hasIntents: boolean
   /** Steps of the present look that failed. */
   failedSteps: number
   /** Monotonic nanoseconds of the last failure of the store, and of the take-over. */
@@ -99,6 +101,7 @@ export const freshMemory = (gas: SubmissionRecords["gas"], now: bigint, chain: S
   prepared: new Map(),
   replacements: { claim: new Map(), proof: new Map() },
   sentAt: new Map(),
+  hasIntents: true,
   failedSteps: 0,
   storeAwayAt: now
 })

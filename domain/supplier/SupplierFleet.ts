@@ -38,8 +38,11 @@ interface Owned {
   isLeaving: boolean
 }
 
-/** Leases taken, and leases renewed, at the same time. */
+/** Leases taken at the same time. */
 const CONCURRENCY = 16
+
+/** Leases renewed at the same time: a store may renew many in one call. */
+const RENEWALS = 500
 
 /** Longest wait for a word to the other replicas: they would find out by themselves. */
 const WORD_LIMIT = Duration.seconds(1)
@@ -209,7 +212,7 @@ export const startSupplierFleet: (
   })
 
   const renewAll = Effect.suspend(() =>
-    Effect.forEach([...owned.values()], renewOne, { discard: true, concurrency: CONCURRENCY })
+    Effect.forEach([...owned.values()], renewOne, { discard: true, concurrency: RENEWALS })
   )
 
   /** Says that this replica is alive and moves towards the fair share. */

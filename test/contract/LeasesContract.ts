@@ -111,6 +111,23 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
         assert.isTrue(Option.isSome(yield* leases.acquire(alice, "replica-3")))
       }))
 
+    test("renews many at the same time, each with its own answer", (leases) =>
+      Effect.gen(function* () {
+        const suppliers = Array.from({ length: 40 }, (_, n) => SupplierAddress.make(`pokt1renewed${n}`))
+        const held = yield* Effect.forEach(suppliers, (supplier) => leases.acquire(supplier, "replica-1"))
+        const all = held.map((lease) => Option.getOrThrow(lease))
+        const lost = all.filter((_, n) => n % 7 === 3)
+        for (const lease of lost) yield* leases.release(lease)
+        const outcomes = yield* Effect.forEach(all, (lease) => Effect.result(leases.renew(lease)), {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual(
+          all.filter((_, n) => outcomes[n]?._tag === "Failure"),
+          lost
+        )
+        for (const lease of lost) yield* isLost(leases, lease)
+      }))
+
     test("can be acquired by others at once when released, and is lost to its owner", (leases) =>
       Effect.gen(function* () {
         const lease = Option.getOrThrow(yield* leases.acquire(alice, "replica-1"))

@@ -80,6 +80,26 @@ onEveryRedis("Neighbours", (redis) => {
     )
 
     test(
+      "a foreign value at one supplier's claim keeps no other's lease from being renewed",
+      Effect.gen(function* () {
+        const leases = yield* Leases
+        const { commands, names } = yield* connections
+        const held = yield* Effect.forEach([alice, bob], (supplier) => leases.acquire(supplier, "ours-1"))
+        const [ofAlice, ofBob] = held.map((lease) => Option.getOrThrow(lease))
+        yield* commands.call("del", names.claim(alice))
+        yield* commands.call("rpush", names.claim(alice), "foreign")
+        yield* commands.call("pexpire", names.fence(bob), 2_000)
+        const outcomes = yield* Effect.forEach([ofAlice!, ofBob!], (lease) => Effect.result(leases.renew(lease)), {
+          concurrency: "unbounded"
+        })
+        assert.deepInclude(outcomes[0], { _tag: "Failure" })
+        assert.match(String(outcomes[0]?._tag === "Failure" && outcomes[0].failure), /LeasesUnavailable/)
+        assert.strictEqual(outcomes[1]?._tag, "Success")
+        assert.isAbove(Number(yield* commands.call("pttl", names.fence(bob))), 15_000)
+      })
+    )
+
+    test(
       "live Go miners are seen by their index and by their registrations",
       Effect.gen(function* () {
         const { commands, names } = yield* connections
