@@ -88,12 +88,14 @@ export const layer = (settings: QuerySettings): Layer.Layer<QueryEndpoints, neve
       const path = pathOf(Sessions.method.params)
       const look = Effect.gen(function* () {
         const answers = yield* pool.each("height", (transport) => transport.unary(path, new Uint8Array(0)))
-        for (const { endpoint, result } of answers) {
-          if (Result.isSuccess(result) && result.success.height !== undefined) {
-            heights.set(endpoint, result.success.height)
-          }
-        }
-        for (const [endpoint, height] of heights) yield* judge(endpoint, height)
+        // Where an endpoint that did not answer was before says nothing of where it is.
+        const shown = answers.flatMap(({ endpoint, result }) =>
+          Result.isSuccess(result) && result.success.height !== undefined
+            ? [{ endpoint, height: result.success.height }]
+            : []
+        )
+        for (const { endpoint, height } of shown) heights.set(endpoint, height)
+        for (const { endpoint, height } of shown) yield* judge(endpoint, height)
       })
       if (endpoints.length > 1) yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced(LOOK)))
       return { calls: makeQueryCalls(pool, noteHeight), pool, reasons: pool.reasons }

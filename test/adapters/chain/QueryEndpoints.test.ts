@@ -22,10 +22,10 @@ const addressAt = (rpcUrl: string) => (node: GrpcNode) => ({
   rpcUrl: Redacted.make(rpcUrl)
 })
 
-const build = (grpc: ReadonlyArray<GrpcNode>, rpcUrl: string) =>
+const build = (grpc: ReadonlyArray<GrpcNode>, rpcUrl: string, deadline = Duration.seconds(2)) =>
   Layer.build(
     ChainQueryNode.layer.pipe(
-      Layer.provideMerge(QueryEndpoints.layer({ grpc: grpc.map(addressAt(rpcUrl)), deadline: Duration.seconds(2) })),
+      Layer.provideMerge(QueryEndpoints.layer({ grpc: grpc.map(addressAt(rpcUrl)), deadline })),
       Layer.provideMerge(RpcEndpoints.layer(RpcEndpoints.defaultRpcSettings([Redacted.make(rpcUrl)]))),
       Layer.provide(
         Layer.succeed(ChainQueryNode.BlockReads, {
@@ -69,6 +69,29 @@ describe("QueryEndpoints", () => {
       yield* query.sessionParams
       assert.strictEqual(first.calls.length, 1)
       assert.deepStrictEqual(yield* reasons, [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("does not say of a server that does not answer that it is behind", () =>
+    Effect.gen(function* () {
+      const [first, second] = [yield* makeGrpcNode(), yield* makeGrpcNode()]
+      const abci = yield* makeAbciNode
+      abci.answer = () => ({ value: bytes, height: 60n })
+      // Silent to the look at all endpoints; what it answered to a query meanwhile is old by the end of that look.
+      first.answer = () => (first.calls.length === 1 ? "silence" : { bytes, height: 50n })
+      second.answer = () => ({ bytes, height: 100n })
+      const context = yield* build([first, second], abci.url, Duration.millis(400))
+      const { reasons } = Context.get(context, QueryEndpoints.QueryEndpoints)
+      const query = Context.get(context, ChainQuery)
+      yield* until(Effect.sync(() => first.calls.length === 1 && second.calls.length === 1))
+      yield* query.sessionParams
+      assert.strictEqual(first.calls.length, 2)
+      // The end of the look: what answered is compared.
+      yield* until(Effect.map(reasons, (all) => all.length > 0))
+      const name = abci.url.replace("http://", "")
+      assert.deepStrictEqual(yield* reasons, [
+        { text: `query endpoint ${name} (ABCI): is 40 blocks behind, at height 60`, isBlocking: false }
+      ])
     }).pipe(Effect.scoped)
   )
 
