@@ -16,6 +16,8 @@ export interface SessionAudit extends LoadCount {
   readonly settled: bigint
   readonly claims: number
   readonly proofs: number
+  /** The chain asked for a proof, by its settlement. */
+  readonly needsProof: boolean
   /** Ends other than a settlement, by the miners' events and the chain's. */
   readonly losses: ReadonlyArray<string>
   readonly hasEnded: boolean
@@ -52,13 +54,19 @@ export const totalsOf = (sessions: ReadonlyArray<SessionAudit>): AuditTotals => 
 
 /**
  * Everything that is wrong, in sentences; nothing: answered = in trie = claimed = settled, where a try that got no answer
- * may have been recorded all the same. `mayBeLate`: answered relays may be counted late instead.
+ * may have been recorded all the same. `mayBeLate`: answered relays may be counted late instead. `missed`: suppliers whose
+ * claims have to be missed, with the reason that each has to be told with.
  */
-export const problemsOf = (sessions: ReadonlyArray<SessionAudit>, mayBeLate: boolean): ReadonlyArray<string> =>
-  sessions
-    .filter(({ answered, inTrie }) => answered > 0 || inTrie > 0n)
+export const problemsOf = (
+  sessions: ReadonlyArray<SessionAudit>,
+  mayBeLate: boolean,
+  missed: ReadonlyMap<string, string>
+): ReadonlyArray<string> => [
+  ...sessions.filter(({ supplier }) => missed.has(supplier)).flatMap((one) => notMissed(one, missed)),
+  ...sessions
+    .filter(({ answered, inTrie, supplier }) => !missed.has(supplier) && (answered > 0 || inTrie > 0n))
     .flatMap((one) => {
-      const name = `session ${one.session.slice(0, 8)} (end ${one.sessionEnd}) of ${one.supplier.slice(-6)}`
+      const name = nameOf(one)
       const kept = one.inTrie + (mayBeLate ? one.late : 0n)
       const onlyLate = mayBeLate && one.inTrie === 0n
       return [
@@ -73,6 +81,24 @@ export const problemsOf = (sessions: ReadonlyArray<SessionAudit>, mayBeLate: boo
         .filter((each) => each !== false)
         .map((each) => `${name}: ${each}`)
     })
+]
+
+const nameOf = ({ session, sessionEnd, supplier }: SessionAudit): string =>
+  `session ${session.slice(0, 8)} (end ${sessionEnd}) of ${supplier.slice(-6)}`
+
+/** What is wrong with a session whose claim had to be missed: all its relays are in a trie, and one event says why. */
+const notMissed = (one: SessionAudit, missed: ReadonlyMap<string, string>): ReadonlyArray<string> => {
+  const { answered, claims, inTrie, losses, sent } = one
+  const expected = `ClaimMissed (${missed.get(one.supplier)})`
+  const isTold = losses.length === 1 && losses[0]?.startsWith(expected) === true
+  return [
+    (inTrie < BigInt(answered) || inTrie > BigInt(sent)) && `${answered} answered, ${inTrie} in trie`,
+    claims > 0 && `${claims} claims, none was to be`,
+    inTrie > 0n && !isTold && `not told with ${expected}: ${losses.join(", ")}`
+  ]
+    .filter((each) => each !== false)
+    .map((each) => `${nameOf(one)}: ${each}`)
+}
 
 const chainEvents = ({ height }: Block) =>
   Effect.gen(function* () {
@@ -110,6 +136,9 @@ const auditSession = (count: LoadCount, events: ReadonlyArray<ChainEvent>) =>
       settled: relays("ClaimSettled"),
       claims: times("ClaimCreated", "ClaimUpdated"),
       proofs: times("ProofSubmitted", "ProofUpdated"),
+      needsProof: ofChain.some(
+        (event) => event._tag === "ClaimExpired" || (event._tag === "ClaimSettled" && event.proofRequirementInt > 0)
+      ),
       losses: [
         ...own.filter(({ _tag }) => LOSSES.has(_tag)).map(describe),
         ...ofChain.filter(({ _tag }) => CHAIN_LOSSES.has(_tag)).map(({ _tag }) => `chain: ${_tag}`)

@@ -31,6 +31,8 @@ export interface ChildProcess {
   readonly tail: () => string
   /** Lines of output that contain the text. */
   readonly linesWith: (text: string) => number
+  /** Lines of the product's log from `warn` on: what they say, each once. */
+  readonly warnings: () => ReadonlyArray<{ readonly text: string; readonly times: number }>
   readonly isRunning: () => boolean
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   /** The first thing told with this event; fails when the process ends before, or after the deadline. */
@@ -50,17 +52,21 @@ export const within = <A, E, R>(deadline: Duration.Input, check: Effect.Effect<A
 export const expectThat = (condition: boolean, detail: () => string): Effect.Effect<void, ProcessTestFailure> =>
   Effect.suspend(() => (condition ? Effect.void : Effect.fail(new ProcessTestFailure({ detail: detail() }))))
 
-/** Starts a file of this folder with Node; killed when the scope ends. All it prints goes to `logFile`. */
+/**
+ * Starts a file of this folder with Node; killed when the scope ends. All it prints goes to `logFile`. `environment` is added
+ * to that of this process.
+ */
 export const startProcess = (
   name: string,
   file: string,
   args: ReadonlyArray<string>,
-  logFile: string
+  logFile: string,
+  environment: Readonly<Record<string, string>> = {}
 ): Effect.Effect<ChildProcess, ProcessTestFailure, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.try({
-        try: () => launch(name, file, args, logFile),
+        try: () => launch(name, file, args, logFile, environment),
         catch: (cause) => new ProcessTestFailure({ detail: `${name} did not start: ${String(cause)}` })
       }),
       ({ node, ended }) =>
@@ -73,15 +79,23 @@ export const startProcess = (
     ({ process }) => process
   )
 
-const launch = (name: string, file: string, args: ReadonlyArray<string>, logFile: string) => {
+const launch = (
+  name: string,
+  file: string,
+  args: ReadonlyArray<string>,
+  logFile: string,
+  environment: Readonly<Record<string, string>>
+) => {
   const path = fileURLToPath(new URL(file, import.meta.url))
   const node: NodeChild = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", path, ...args], {
-    stdio: ["ignore", "pipe", "pipe"]
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment }
   })
   const log = createWriteStream(logFile, { flags: "a" })
   const told: Array<Told> = []
   const lines: Array<string> = []
   const counted = new Map<string, number>()
+  const warnings = new Map<string, number>()
   const take = (line: string) => {
     log.write(`${new Date().toISOString()} ${line}\n`)
     const event = EVENT.exec(line)?.[1]
@@ -89,6 +103,10 @@ const launch = (name: string, file: string, args: ReadonlyArray<string>, logFile
       const facts: Readonly<Record<string, unknown>> = JSON.parse(line)
       told.push({ event, at: Date.now(), facts })
       return
+    }
+    const warning = warningIn(line)
+    if (warning !== undefined && (warnings.has(warning) || warnings.size < MAX_WARNINGS)) {
+      warnings.set(warning, (warnings.get(warning) ?? 0) + 1)
     }
     for (const text of WATCHED) if (line.includes(text)) counted.set(text, (counted.get(text) ?? 0) + 1)
     lines.push(line)
@@ -116,6 +134,7 @@ const launch = (name: string, file: string, args: ReadonlyArray<string>, logFile
     told: () => told,
     tail,
     linesWith: (text) => counted.get(text) ?? 0,
+    warnings: () => Array.from(warnings, ([text, times]) => ({ text, times })),
     isRunning: () => ending === undefined,
     signal: (signal) => Effect.sync(() => void node.kill(signal)),
     until: (event, deadline) =>
@@ -145,6 +164,27 @@ const launch = (name: string, file: string, args: ReadonlyArray<string>, logFile
   }
   return { process: child, node, ended }
 }
+
+/** Distinct warnings kept of one process. */
+const MAX_WARNINGS = 500
+
+/** Message and annotations of a line from `warn` on; nothing for other lines. */
+const warningIn = (line: string): string | undefined => {
+  if (!/"level":"(?:warn|error|fatal)"/.test(line)) return undefined
+  try {
+    const { level, message, time: _, ...about }: Readonly<Record<string, unknown>> = JSON.parse(line)
+    const facts = Object.entries(about).map(([name, value]) => `${name} ${shortText(value)}`)
+    return `${String(level)}: ${shortText(message)}${facts.length === 0 ? "" : ` (${facts.join(", ")})`}`
+  } catch {
+    return undefined
+  }
+}
+
+const shortText = (value: unknown): string => {
+  const text = typeof value === "string" ? value : JSON.stringify(value)
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
+}
+const MAX_TEXT = 240
 
 /** Texts of the product's log that scenarios look for. */
 const WATCHED = ["supplier stopped", "supplier failed"]

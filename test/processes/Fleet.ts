@@ -31,6 +31,10 @@ export interface FleetOptions {
   readonly hasLinks: boolean
   /** For configuration files, spools and logs. */
   readonly directory: string
+  /** Further sections of the miners' configuration. */
+  readonly minerConfig: Readonly<Record<string, unknown>>
+  /** Added to the environment of a process by its name. */
+  readonly environmentOf: (name: string) => Readonly<Record<string, string>>
 }
 
 /** A process with its link to Redis. */
@@ -38,6 +42,8 @@ export interface Member {
   readonly name: string
   readonly process: ChildProcess
   readonly link: NetworkProxy | undefined
+  /** Base URL of its probes. */
+  readonly probes: string
 }
 
 /** A relayer, and where it is called. */
@@ -51,6 +57,7 @@ export interface Fleet {
   readonly chainUrl: string
   /** Control surface of the devnet. */
   readonly controlUrl: string
+  readonly nodes: ChainAddresses["nodes"]
   readonly miners: ReadonlyArray<Member>
   readonly relayers: ReadonlyArray<RelayerMember>
   readonly redis: ReadonlyArray<RedisProcess>
@@ -112,20 +119,17 @@ export const startFleet = (
       deployment.address
     )
     const nodes = nodesOf(chain)
-    const member = (name: string, kind: "miner" | "relayer", config: (redisUrl: string) => unknown) =>
+    const member = (name: string, kind: "miner" | "relayer", port: number, config: (redisUrl: string) => unknown) =>
       Effect.gen(function* () {
         const link = options.hasLinks ? yield* networkProxy(deployment.servers[0]?.port ?? 0) : undefined
         writeFileSync(join(directory, `${name}.yaml`), JSON.stringify(config(urlOf(deployment, link)), undefined, 2))
-        return { name, process: yield* startMember(kind, name, directory), link }
+        return { name, process: yield* startMember(kind, name, options), link, probes: `http://127.0.0.1:${port}` }
       })
     const numbered = (kind: string, count: number) =>
       Array.from({ length: count }, (_, index) => `${kind}-${index + 1}`)
     const miners = yield* Effect.forEach(numbered("miner", options.miners), (name) =>
       Effect.flatMap(freePort, (port) =>
-        Effect.map(
-          member(name, "miner", (url) => minerConfig(name, url, keysFile, options, nodes, port)),
-          (started) => ({ ...started, port })
-        )
+        member(name, "miner", port, (url) => minerConfig(name, url, keysFile, options, nodes, port))
       )
     )
     const relayers = yield* Effect.forEach(numbered("relayer", options.relayers), (name) =>
@@ -133,18 +137,14 @@ export const startFleet = (
         const spool = spoolIn(directory, name)
         mkdirSync(spool, { mode: 0o700 })
         const ports = { relays: yield* freePort, probes: yield* freePort }
-        const started = yield* member(name, "relayer", (url) =>
+        const started = yield* member(name, "relayer", ports.probes, (url) =>
           relayerConfig(url, keysFile, chain.backend, spool, nodes, ports)
         )
-        return { ...started, ports, url: `http://127.0.0.1:${ports.relays}` }
+        return { ...started, url: `http://127.0.0.1:${ports.relays}` }
       })
     )
-    yield* Effect.forEach(relayers, ({ ports, process }) => answers(process, ports.probes, "/ready"), {
-      concurrency: "unbounded"
-    })
-    yield* Effect.forEach(miners, ({ port, process }) => answers(process, port, "/health"), {
-      concurrency: "unbounded"
-    })
+    yield* Effect.forEach(relayers, (each) => answers(each, "/ready"), { concurrency: "unbounded" })
+    yield* Effect.forEach(miners, (each) => answers(each, "/health"), { concurrency: "unbounded" })
     yield* within(
       START_LIMIT,
       Effect.suspend(() => expectThat(watch.owners().size === suppliers.length, () => `owned: ${text(watch)}`))
@@ -159,19 +159,20 @@ export const startFleet = (
     )
     const scope = yield* Effect.scope
     const restarted: Array<Member> = []
-    const restart = ({ link, name }: Member) =>
+    const restart = ({ link, name, probes }: Member) =>
       Effect.gen(function* () {
         const relayer = relayers.find((each) => each.name === name)
-        const process = yield* startMember(relayer === undefined ? "miner" : "relayer", name, directory, "-again")
-        const again = { name: `${name} again`, process, link }
+        const process = yield* startMember(relayer === undefined ? "miner" : "relayer", name, options, "-again")
+        const again = { name: `${name} again`, process, link, probes }
         restarted.push(again)
-        if (relayer !== undefined) yield* answers(process, relayer.ports.probes, "/ready")
+        if (relayer !== undefined) yield* answers(again, "/ready")
         return again
       }).pipe(Scope.provide(scope))
     return {
       options,
       chainUrl: chain.url,
       controlUrl: chain.control,
+      nodes: chain.nodes,
       miners,
       relayers,
       redis: deployment.servers,
@@ -215,21 +216,30 @@ const urlOf = ({ address, servers }: RedisDeployment, link: NetworkProxy | undef
     : `redis://127.0.0.1:${link?.port ?? servers[0]?.port ?? 0}`
 
 /** Starts the product's own command on its file. */
-const startMember = (kind: "miner" | "relayer", name: string, directory: string, suffix = "") =>
+const startMember = (
+  kind: "miner" | "relayer",
+  name: string,
+  { directory, environmentOf }: FleetOptions,
+  suffix = ""
+) =>
   startProcess(
     name,
     "../../src/main.ts",
     [kind, "--config", join(directory, `${name}.yaml`)],
-    join(directory, `${name}${suffix}.log`)
+    join(directory, `${name}${suffix}.log`),
+    environmentOf(name)
   )
 
 /** Waits until the process answers a probe with 200. */
-const answers = (process: ChildProcess, port: number, path: string): Effect.Effect<void, ProcessTestFailure> =>
+const answers = (
+  { probes, process }: Pick<Member, "probes" | "process">,
+  path: string
+): Effect.Effect<void, ProcessTestFailure> =>
   within(
     START_LIMIT,
     Effect.promise(async () => {
       try {
-        return (await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(1_000) })).status
+        return (await fetch(`${probes}${path}`, { signal: AbortSignal.timeout(1_000) })).status
       } catch {
         return undefined
       }
@@ -255,7 +265,7 @@ const minerConfig = (
   name: string,
   url: string,
   keysFile: string,
-  { leaseSeconds }: FleetOptions,
+  { leaseSeconds, minerConfig: further }: FleetOptions,
   nodes: PocketNode,
   port: number
 ) => ({
@@ -267,7 +277,8 @@ const minerConfig = (
   ...(leaseSeconds !== undefined && {
     supplier_claiming: { claim_ttl_seconds: leaseSeconds, renew_rate_seconds: 1, rebalance_interval_seconds: 1 },
     leader_election: { leader_ttl_seconds: leaseSeconds, heartbeat_rate_seconds: 1 }
-  })
+  }),
+  ...further
 })
 
 const relayerConfig = (

@@ -16,10 +16,21 @@ import { ChainQuery } from "../../domain/ports/ChainQuery.ts"
 import { settlementHeight } from "../../domain/session/SessionWindow.ts"
 import { audit, type AuditTotals, problemsOf, type SessionAudit, totalsOf } from "./Audit.ts"
 import { type ChildProcess, expectThat, ProcessTestFailure, startProcess, within } from "./ChildProcess.ts"
-import { type Fleet, type Member, type RedisKind, ownedBy, START_LIMIT, startChain, startFleet } from "./Fleet.ts"
+import {
+  type Fleet,
+  type FleetOptions,
+  type Member,
+  type RedisKind,
+  ownedBy,
+  START_LIMIT,
+  startChain,
+  startFleet
+} from "./Fleet.ts"
 import type { FleetChain } from "./FleetChain.ts"
 import type { FleetWatch } from "./FleetWatch.ts"
 import { type LoadOptions, LoadTotals } from "./LoadOptions.ts"
+import { type Sight, type SightWatch, watchSight } from "./Sight.ts"
+import { readJournal, type TxTotals, txTotals } from "./TxAudit.ts"
 import * as RemoteChain from "./RemoteChain.ts"
 
 /** What was measured while something went wrong. */
@@ -30,6 +41,8 @@ export interface Observed {
   readonly leaderMillis?: number
   /** What did not go as it has to. */
   readonly problems?: ReadonlyArray<string>
+  /** Suppliers whose claims cannot be made, with the reason of their `ClaimMissed`. */
+  readonly missed?: ReadonlyMap<string, string>
 }
 
 /** A scenario; what is left out is that of `defaults`. */
@@ -50,6 +63,14 @@ export interface Scenario {
   readonly relaysPerSecond?: number
   /** Takes many minutes: run only when it is asked for by name. */
   readonly isLong?: boolean
+  /** Further sections of the miners' configuration. */
+  readonly minerConfig?: FleetOptions["minerConfig"]
+  /** Runs before everything: what a scenario needs on this machine. */
+  readonly prepare?: Effect.Effect<void, ProcessTestFailure>
+  /** Added to the environment of a process by its name. */
+  readonly environmentOf?: FleetOptions["environmentOf"]
+  /** What has to be said meanwhile. Of `ready`, nothing is said any more at the end. */
+  readonly named?: { readonly ready?: ReadonlyArray<RegExp>; readonly log?: ReadonlyArray<RegExp> }
   /** Does the harm while relays flow; the chain is at its first block when it begins. */
   readonly disturb: (fleet: Fleet) => Effect.Effect<Observed, ProcessTestFailure, Blocks>
 }
@@ -58,6 +79,10 @@ export interface Scenario {
 export interface ScenarioResult extends Observed {
   readonly name: string
   readonly totals: AuditTotals
+  readonly txs: TxTotals
+  /** What `/ready` and the logs said, and what `/ready` said at the end. */
+  readonly sight: Sight
+  readonly atEnd: ReadonlyArray<string>
   /** Tries without a usable answer, by cause. */
   readonly refused: Readonly<Record<string, number>>
   readonly seconds: number
@@ -89,6 +114,7 @@ const DRAIN_LIMIT = Duration.seconds(40)
 export const runScenario = (scenario: Scenario) =>
   Effect.gen(function* () {
     const began = Date.now()
+    if (scenario.prepare !== undefined) yield* scenario.prepare
     const directory = mkdtempSync(join(tmpdir(), `relaymill-${scenario.name}-`))
     const result = yield* Effect.scoped(inDirectory(scenario, directory, began))
     if (result.problems.length === 0) rmSync(directory, { recursive: true, force: true })
@@ -108,7 +134,9 @@ const inDirectory = Effect.fnUntraced(function* (scenario: Scenario, directory: 
         relayers: scenario.relayers ?? 2,
         leaseSeconds: scenario.lease === "default" ? undefined : (scenario.lease ?? LEASE_SECONDS),
         hasLinks: scenario.hasLinks ?? false,
-        directory
+        directory,
+        minerConfig: scenario.minerConfig ?? {},
+        environmentOf: scenario.environmentOf ?? (() => ({}))
       },
       served
     )
@@ -120,22 +148,33 @@ const inDirectory = Effect.fnUntraced(function* (scenario: Scenario, directory: 
       untilHeight: (scenario.sessions ?? 1) * chain.sessionBlocks
     })
     yield* load.until("ready", START_LIMIT)
+    const sight = yield* watchSight(() => membersOf(fleet), fleet.nodes)
     yield* control.setHalted(false)
     const observed = yield* scenario.disturb(fleet)
     const { facts } = yield* load.until("totals", Duration.seconds(180))
     const totals = yield* Schema.decodeUnknownEffect(LoadTotals)(facts)
     const sessions = yield* settledSessions(totals).pipe(Effect.provide(layerStore(fleet)))
+    const txs = txTotals(sessions, yield* readJournal(fleet.controlUrl))
     yield* keepFacts(directory, fleet, sessions)
+    const atEnd = yield* wellAgain(sight, scenario.named?.ready ?? [])
+    const seen = sight.seen()
     const problems = [
       ...(observed.problems ?? []),
       ...(totals.sessions.length === 0 ? ["no relay was sent"] : []),
-      ...problemsOf(sessions, scenario.mayBeLate ?? false),
-      ...(yield* drainAll([...fleet.relayers, ...fleet.restarted(), ...fleet.miners]))
+      ...problemsOf(sessions, scenario.mayBeLate ?? false, observed.missed ?? new Map()),
+      ...txs.problems,
+      ...atEnd.problems,
+      ...unsaid("/ready", scenario.named?.ready ?? [], seen.ready),
+      ...unsaid("the log", scenario.named?.log ?? [], seen.log),
+      ...(yield* drainAll(membersOf(fleet)))
     ]
     return {
       ...observed,
       name: scenario.name,
       totals: totalsOf(sessions),
+      txs,
+      sight: seen,
+      atEnd: atEnd.reasons,
       refused: totals.causes,
       seconds: (Date.now() - began) / 1_000,
       problems,
@@ -144,6 +183,35 @@ const inDirectory = Effect.fnUntraced(function* (scenario: Scenario, directory: 
     } satisfies ScenarioResult
   }).pipe(Effect.provide(RemoteChain.layer(served.url)))
 })
+
+/** All processes of the product, also those that have ended. */
+const membersOf = (fleet: Fleet): ReadonlyArray<Member> => [...fleet.relayers, ...fleet.restarted(), ...fleet.miners]
+
+/** Longest wait until every process is ready again and says nothing of the fault any more. */
+const WELL_LIMIT = Duration.seconds(90)
+
+/** Waits until all processes are ready and nobody says any of the sentences; what they still say, and what does not hold. */
+const wellAgain = Effect.fnUntraced(function* ({ now }: SightWatch, gone: ReadonlyArray<RegExp>) {
+  let reasons: ReadonlyArray<string> = []
+  const problems = yield* within(
+    WELL_LIMIT,
+    Effect.flatMap(now, ({ notReady, reasons: said }) => {
+      reasons = said
+      const left = said.filter((reason) => gone.some((sentence) => sentence.test(reason)))
+      return expectThat(
+        notReady.length === 0 && left.length === 0,
+        () => `not well again: ${[...notReady, ...left].join("; ")}`
+      )
+    })
+  ).pipe(Effect.match({ onFailure: ({ detail }) => [detail], onSuccess: () => [] }))
+  return { problems, reasons }
+})
+
+/** Sentences that nobody said. */
+const unsaid = (where: string, sentences: ReadonlyArray<RegExp>, seen: Sight["log"]): ReadonlyArray<string> =>
+  sentences
+    .filter((sentence) => !seen.some(({ text }) => sentence.test(text)))
+    .map((sentence) => `${where} did not say ${sentence}`)
 
 /** For whoever looks into a failure: times of blocks, records of sessions, changes of owners. */
 const keepFacts = Effect.fnUntraced(function* (

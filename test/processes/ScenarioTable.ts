@@ -1,7 +1,8 @@
-/** Results of scenarios as a table for people. */
+/** Results of scenarios as tables for people. */
 import type { ScenarioResult } from "./Scenario.ts"
+import type { Seen } from "./Sight.ts"
 
-const HEAD = [
+const RELAYS = [
   "scenario",
   "sent",
   "answered",
@@ -16,8 +17,8 @@ const HEAD = [
   "result"
 ]
 
-/** One row of cells under `HEAD`. */
-const row = ({ leaderMillis, name, problems, refused, seconds, takeoverMillis, totals }: ScenarioResult) => [
+/** One row of cells under `RELAYS`. */
+const relaysOf = ({ leaderMillis, name, problems, refused, seconds, takeoverMillis, totals }: ScenarioResult) => [
   name,
   ...[totals.sent, totals.answered, totals.inTrie, totals.claimed, totals.settled, totals.late].map(String),
   String(Object.values(refused).reduce((sum, count) => sum + count, 0)),
@@ -27,23 +28,67 @@ const row = ({ leaderMillis, name, problems, refused, seconds, takeoverMillis, t
   problems.length === 0 ? "ok" : "FAILED"
 ]
 
+const TXS = [
+  "scenario",
+  "claims due",
+  "sent",
+  "included",
+  "settled",
+  "proofs due",
+  "sent",
+  "included",
+  "transactions",
+  "landed",
+  "refusals",
+  "fees",
+  "each",
+  "useless"
+]
+
+/** One row of cells under `TXS`. */
+const txsOf = ({
+  name,
+  txs: { claims, fees, landed, proofs, refusals, settled, txs, useless, uselessFees }
+}: ScenarioResult) => [
+  name,
+  ...[claims.due, claims.sent, claims.included, settled, proofs.due, proofs.sent, proofs.included].map(String),
+  ...[txs, landed, refusals, fees].map(String),
+  landed === 0 ? "" : (Number(fees) / landed).toFixed(0),
+  useless === 0 ? "0" : `${useless} (${uselessFees})`
+]
+
 const inSeconds = (millis: number | undefined): string =>
   millis === undefined ? "" : `${(millis / 1_000).toFixed(2)} s`
 
-/** A table in Markdown. */
-export const tableOf = (results: ReadonlyArray<ScenarioResult>): string => {
-  const rows = [HEAD, ...results.map(row)]
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
+/** Tables in Markdown: relays, and what became of claims and proofs. Amounts are uPOKT. */
+export const tablesOf = (results: ReadonlyArray<ScenarioResult>): string =>
+  [
+    [RELAYS, ...results.map(relaysOf)],
+    [TXS, ...results.map(txsOf)]
+  ]
+    .map(table)
+    .join("\n\n")
+
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const [head = [], ...body] = rows
+  const widths = head.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)))
   const line = (cells: ReadonlyArray<string>) =>
     `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(" | ")} |`
-  const [head = [], ...body] = rows
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n")
 }
 
-/** Problems and causes of a result, one sentence a line. */
-export const detailsOf = ({ directory, name, problems, refused }: ScenarioResult): string =>
+/** Problems, causes and what a person saw, one sentence a line. */
+export const detailsOf = ({ atEnd, directory, name, problems, refused, sight }: ScenarioResult): string =>
   [
     ...Object.entries(refused).map(([cause, count]) => `  ${count} tries without an answer: ${cause}`),
+    ...sight.ready.map(said("/ready")),
+    ...sight.log.map(said("log")),
+    ...atEnd.map((reason) => `  /ready at the end: ${reason}`),
     ...problems.map((problem) => `  ${name}: ${problem}`),
     ...(problems.length === 0 ? [] : [`  logs: ${directory}`])
   ].join("\n")
+
+const said =
+  (where: string) =>
+  ({ kind, text, times }: Seen): string =>
+    `  ${where} of ${kind} (${times}×): ${text}`

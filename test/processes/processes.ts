@@ -8,7 +8,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { installRedis } from "../support/RedisBinaries.ts"
 import { runScenario, type ScenarioResult } from "./Scenario.ts"
 import { scenarioNamed, scenarios } from "./scenarios.ts"
-import { detailsOf, tableOf } from "./ScenarioTable.ts"
+import { detailsOf, tablesOf } from "./ScenarioTable.ts"
 
 const { values } = parseArgs({
   options: { only: { type: "string", multiple: true }, times: { type: "string", default: "1" } }
@@ -36,10 +36,10 @@ const program = Effect.gen(function* () {
       results.push(result.success)
       if (result.success.problems.length > 0) broken++
       const details = detailsOf(result.success)
-      yield* write(`${tableOf([result.success])}${details === "" ? "" : `\n${details}`}\n`)
+      yield* write(`${tablesOf([result.success])}${details === "" ? "" : `\n${details}`}\n`)
     }
   }
-  yield* write(tableOf(results))
+  yield* write(tablesOf(results))
   process.exitCode = broken === 0 ? 0 : 1
 })
 
