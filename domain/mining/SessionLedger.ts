@@ -47,6 +47,8 @@ export class SessionLedger extends Context.Service<
     readonly live: Effect.Effect<ReadonlyArray<SessionCopy>>
     /** Waits for a session to be opened, and returns the height at which it ends: each is told to one who waits. */
     readonly opened: Effect.Effect<bigint>
+    /** Nothing is live, in doubt, or ended and not forgotten. */
+    readonly isEmpty: Effect.Effect<boolean>
     /** Ended sessions that are not forgotten, with the height of their end. */
     readonly ended: Effect.Effect<ReadonlyMap<SessionId, bigint>>
     /**
@@ -175,6 +177,7 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
     lease,
     known,
     live: Effect.map(known, (all) => all.live),
+    isEmpty: Effect.sync(() => live.size === 0 && inDoubt.size === 0 && ended.size === 0),
     opened: Queue.take(opened),
     ended: Effect.succeed(ended),
     change,

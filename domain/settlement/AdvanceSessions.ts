@@ -28,11 +28,14 @@ export interface LookOutcome {
   readonly failed: number
 }
 
+const NOTHING_LEFT: LookOutcome = { waiting: 0, failed: 0 }
+
 /** Runs the look. */
 export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
-  const { lease } = yield* SessionLedger
-  const store = yield* SupplierStore
+  const { isEmpty, lease } = yield* SessionLedger
   const memory = yield* SubmissionMemory
+  if (!memory.hasIntents && (yield* isEmpty)) return NOTHING_LEFT
+  const store = yield* SupplierStore
   memory.failedSteps = 0
   const groups = yield* liveBySessionEnd
   const look: Look = {

@@ -2,7 +2,7 @@
  * Looks at the sessions of one supplier at every new height, and again within a block while something waits or failed, or
  * when a session is opened that is over: where its claim has a window of one block, this is the last chance.
  */
-import { Duration, Effect, Option, Schedule, Stream } from "effect"
+import { Duration, Effect, Queue, Schedule, Stream } from "effect"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
@@ -21,8 +21,26 @@ export const advanceLoop = Effect.gen(function* () {
   const blocks = yield* Blocks
   const { submission } = yield* MinerSettings
   const ledger = yield* SessionLedger
+  const news = yield* Queue.sliding<void>(1)
+  /** Height of the present look, and of the last one after it. */
+  let lookedAt: bigint | undefined
+  // Fed for as long as the loop lives: what comes during a look asks for the next one.
+  yield* blocks.changes.pipe(
+    Stream.runForEach(({ height }) =>
+      lookedAt === undefined || height > lookedAt ? Queue.offer(news, undefined) : Effect.void
+    ),
+    Effect.forkChild
+  )
+  yield* ledger.opened.pipe(
+    Effect.flatMap((sessionEnd) =>
+      lookedAt !== undefined && sessionEnd <= lookedAt ? Queue.offer(news, undefined) : Effect.void
+    ),
+    Effect.forever,
+    Effect.forkChild
+  )
   for (;;) {
     const block = yield* newestBlock
+    lookedAt = block.height
     yield* Metrics.set(Metrics.currentHeight, {}, block.height)
     const outcome = yield* advanceSessions(block).pipe(
       Effect.timeoutOrElse({
@@ -30,16 +48,8 @@ export const advanceLoop = Effect.gen(function* () {
         orElse: () => Effect.as(Effect.logError("a look took too long and is repeated"), CUT_OFF)
       })
     )
-    const newer = blocks.changes.pipe(
-      Stream.filter(({ height }) => height > block.height),
-      Stream.runHead,
-      // The stream ends with its owner only; then there is nothing more to look at.
-      Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
-    )
-    const openedLate = Effect.repeat(ledger.opened, { until: (sessionEnd) => sessionEnd <= block.height })
-    const news = Effect.raceFirst(newer, openedLate)
     const pause = pauseAfter(outcome, submission.recheckEvery)
-    yield* pause === undefined ? news : Effect.timeoutOption(news, pause)
+    yield* pause === undefined ? Queue.take(news) : Effect.timeoutOption(Queue.take(news), pause)
   }
 })
 
