@@ -12,7 +12,7 @@ import {
 } from "../../domain/chain/proto/cosmos/tx_pb.ts"
 import { decodeQuery, encodeQuery } from "../../domain/chain/QueryMessages.ts"
 import type { TxRefused } from "../../domain/ports/ChainTx.ts"
-import { classifyAnswer, classifyBroadcastError, logText } from "../../domain/tx/TxRefusal.ts"
+import { classifyAnswer, classifyBroadcastError, doubtful, logText } from "../../domain/tx/TxRefusal.ts"
 import type { CometRpc } from "./CometRpc.ts"
 import { EndpointFailed } from "./EndpointFailed.ts"
 import type { EndpointPool } from "./EndpointPool.ts"
@@ -28,10 +28,13 @@ export const sendOverRpc = (client: CometRpc, txBytes: Uint8Array): Effect.Effec
     onSuccess: (answer) => Effect.succeed(verdictOf(classifyAnswer(answer))),
     onFailure: (error) => {
       if (error instanceof EndpointFailed) return Effect.fail(error)
-      const { data, endpoint, text } = error
-      return refusedInWords(data === "" ? text : data, endpoint, "internal")
+      const { code, data, endpoint, text } = error
+      return refusedInWords(data === "" ? text : data, endpoint, "internal", code === REQUEST_REFUSED)
     }
   })
+
+/** JSON-RPC code of a call that was not looked at, such as one whose body is too large. */
+const REQUEST_REFUSED = -32600
 
 /** Over gRPC, up to 10 MiB. The log may hold bytes that are not UTF-8. */
 export const sendOverGrpc = (
@@ -54,7 +57,7 @@ export const sendOverGrpc = (
       onFailure: (failure) => {
         switch (failure._tag) {
           case "EndpointFailed":
-            return refusedInWords(failure.detail, endpoint, failure.kind)
+            return refusedInWords(failure.detail, endpoint, failure.kind, failure.isUndone)
           // No answer of a mempool: it takes any bytes and says what it thinks of them in its response.
           case "ArgumentRefused":
           case "RecordNotFound":
@@ -91,7 +94,8 @@ export const sendToAll = <C>(
 
 /**
  * What follows from the answers. Accepted by one, or known to one: that. Otherwise a refusal, first one that asks to send
- * the same bytes again: an endpoint that is behind must not decide. Undefined when none has answered.
+ * the same bytes again: an endpoint that is behind must not decide. Any other one is doubtful while an endpoint that may
+ * have taken the bytes has not answered. Undefined when none has answered.
  */
 export const decide = (answers: ReadonlyArray<Result.Result<Verdict, EndpointFailed>>): Verdict | undefined => {
   const verdicts = answers.flatMap((answer) => (Result.isSuccess(answer) ? [answer.success] : []))
@@ -100,8 +104,12 @@ export const decide = (answers: ReadonlyArray<Result.Result<Verdict, EndpointFai
   const [first] = refusals
   if (first === undefined) return undefined
   const withReason = (reason: TxRefused["reason"]) => refusals.find((refusal) => refusal.reason === reason)
-  return Option.some(withReason("known") ?? withReason("retry") ?? first)
+  const isOpen = answers.some((answer) => Result.isFailure(answer) && !leftUndone(answer.failure))
+  return Option.some(withReason("known") ?? withReason("retry") ?? (isOpen ? doubtful(first) : first))
 }
+
+/** Did the endpoint certainly not take the bytes? */
+const leftUndone = ({ isUndone, kind }: EndpointFailed): boolean => isUndone === true || kind === "unimplemented"
 
 const verdictOf = (refusal: TxRefused | undefined): Verdict => Option.fromUndefinedOr(refusal)
 
@@ -109,11 +117,20 @@ const verdictOf = (refusal: TxRefused | undefined): Verdict => Option.fromUndefi
 const refusedInWords = (
   text: string,
   endpoint: string,
-  kind: EndpointFailed["kind"]
+  kind: EndpointFailed["kind"],
+  isUndone = false
 ): Effect.Effect<Verdict, EndpointFailed> => {
   const refusal = kind === "internal" ? classifyBroadcastError(text) : undefined
   return refusal === undefined
-    ? Effect.fail(new EndpointFailed({ endpoint, operation: "broadcast", kind, detail: text }))
+    ? Effect.fail(
+        new EndpointFailed({
+          endpoint,
+          operation: "broadcast",
+          kind,
+          detail: text,
+          ...(isUndone ? { isUndone } : {})
+        })
+      )
     : Effect.succeedSome(refusal)
 }
 

@@ -49,7 +49,9 @@ export const layer = (settings: {
           if (rpc === undefined) return sendOverGrpc(transport, name, txBytes)
           if (pool.isBelieved(rpc.name)) return sendOverRpc(rpc.client, txBytes)
           const detail = "its blocks are not believed"
-          return Effect.fail(new EndpointFailed({ endpoint: name, operation: "broadcast", kind: "transport", detail }))
+          return Effect.fail(
+            new EndpointFailed({ endpoint: name, operation: "broadcast", kind: "transport", detail, isUndone: true })
+          )
         }
 
       const broadcast = (txBytes: Uint8Array) =>

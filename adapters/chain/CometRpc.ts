@@ -132,8 +132,14 @@ export const makeCometRpc = (settings: CometRpcSettings): Effect.Effect<CometRpc
     )
     let lastId = 0
 
-    const failed = (method: string, kind: FailureKind, detail: string) =>
-      new EndpointFailed({ endpoint: address.name, operation: method, kind, detail: detail.slice(0, MAX_TEXT) })
+    const failed: Failed = (method, kind, detail, isUndone = false) =>
+      new EndpointFailed({
+        endpoint: address.name,
+        operation: method,
+        kind,
+        detail: detail.slice(0, MAX_TEXT),
+        ...(isUndone ? { isUndone } : {})
+      })
 
     const post = (id: number, method: string, params: unknown, signal: AbortSignal) =>
       pool.request({
@@ -301,7 +307,7 @@ const headOf = (
   timeUnixNano: header.time
 })
 
-type Failed = (method: string, kind: FailureKind, detail: string) => EndpointFailed
+type Failed = (method: string, kind: FailureKind, detail: string, isUndone?: boolean) => EndpointFailed
 
 const METHOD_UNKNOWN = -32601
 const UNPARSED = -32700
@@ -333,7 +339,15 @@ const transportFailure = (failed: Failed, method: string, cause: unknown): Endpo
     return failed(method, "overloaded", cause.message)
   }
   if (cause instanceof WrongHeight) return failed(method, "undecodable", cause.message)
-  return failed(method, "transport", cause instanceof Error ? cause.message : "unknown failure")
+  return failed(method, "transport", cause instanceof Error ? cause.message : "unknown failure", isUnconnected(cause))
+}
+
+/** No connection came about, so nothing was sent. Codes of Node's sockets and of undici. */
+const isUnconnected = (cause: unknown): boolean => {
+  if (!(cause instanceof Error)) return false
+  if ("syscall" in cause && (cause.syscall === "connect" || cause.syscall === "getaddrinfo")) return true
+  if (!("code" in cause)) return false
+  return cause.code === "ECONNREFUSED" || cause.code === "UND_ERR_CONNECT_TIMEOUT"
 }
 
 class AnswerTooLarge extends Error {

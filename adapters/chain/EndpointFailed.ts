@@ -23,7 +23,9 @@ export class EndpointFailed extends Schema.TaggedError<EndpointFailed>()("Endpoi
   endpoint: Schema.String,
   operation: Schema.String,
   kind: FailureKind,
-  detail: Schema.String
+  detail: Schema.String,
+  /** What was asked is known not to have been done: it was never sent, or turned away before it was looked at. */
+  isUndone: Schema.optionalKey(Schema.Literal(true))
 }) {
   override get message(): string {
     return `${this.endpoint} failed ${this.operation} (${this.kind}): ${this.detail}`

@@ -124,13 +124,17 @@ class Connection {
       endpoint: this.#name,
       operation: path,
       kind: kindOf(code, details),
-      detail: `${name}: ${details}`
+      detail: `${name}: ${details}`,
+      ...(UNCONNECTED.test(details) ? { isUndone: true } : {})
     })
   }
 }
 
 /** What only grpc-js itself says: the answer was no gRPC, or the connection broke. */
 const BROKEN = /^Received (?:HTTP status code|RST_STREAM)|^Call (?:terminated|ended)|content-type/i
+
+/** What grpc-js says of a call that found no connection. */
+const UNCONNECTED = /^(?:No connection established|Name resolution failed)/
 
 const kindOf = (code: status, details: string): FailureKind => {
   switch (code) {

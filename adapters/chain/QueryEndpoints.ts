@@ -121,7 +121,8 @@ const believing = (
               endpoint,
               operation: path,
               kind: "transport",
-              detail: `the blocks of ${node} are not believed`
+              detail: `the blocks of ${node} are not believed`,
+              isUndone: true
             })
           )
     )

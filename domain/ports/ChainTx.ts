@@ -53,7 +53,9 @@ export class TxRefused extends Schema.TaggedError<TxRefused>()("TxRefused", {
   log: Schema.String,
   /** Index of the first failing message, from 0. */
   messageIndex: Schema.optionalKey(Schema.Int),
-  rejection: Schema.optionalKey(MessageRejection)
+  rejection: Schema.optionalKey(MessageRejection),
+  /** Another node may have taken the bytes, its answer was lost: nothing is known, as after `ChainUnavailable`. */
+  isDoubtful: Schema.optionalKey(Schema.Literal(true))
 }) {
   override get message(): string {
     return `transaction refused (${this.codespace} ${this.code}): ${this.log}`

@@ -174,7 +174,8 @@ const FUNDS_CODES: ReadonlySet<number> = new Set([5, 9])
  * Records the transaction for its sessions and broadcasts its stored bytes. Idempotent: for a new intent, and again for
  * one whose answer was lost. A session that needs it no more does not stop the others; outside of the window nothing is
  * sent and there is no answer. What no node has taken for certain counts as a failed step, so that the bytes are sent
- * again within the block. Fails with a refusal that leaves no doubt about this node.
+ * again within the block; so does what one node refused while another's answer was lost, which is "refused" as an answer
+ * and kept. Fails with a refusal that leaves no doubt.
  */
 export const deliverIntent = Effect.fnUntraced(function* (
   submission: Pick<Submission, "kind" | "window">,
@@ -217,7 +218,12 @@ export const deliverIntent = Effect.fnUntraced(function* (
         case "expired":
           return sendAgain(refused, "expired")
         default:
-          return Effect.fail(refused)
+          return refused.isDoubtful
+            ? Metrics.add(Metrics.refusals, { kind: submission.kind, reason: refused.reason }).pipe(
+                Effect.andThen(noteRefusal(intent.sessions, refused, false)),
+                Effect.andThen(sendAgain(refused, "refused"))
+              )
+            : Effect.fail(refused)
       }
     })
   )

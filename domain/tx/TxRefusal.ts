@@ -11,6 +11,18 @@ export interface TxAnswer {
   readonly log: string
 }
 
+/** The same refusal by one node where another may have taken the bytes. */
+export const doubtful = ({ codespace, code, log, reason, messageIndex, rejection }: TxRefused): TxRefused =>
+  new TxRefused({
+    codespace,
+    code,
+    log,
+    reason,
+    ...(messageIndex === undefined ? {} : { messageIndex }),
+    ...(rejection === undefined ? {} : { rejection }),
+    isDoubtful: true
+  })
+
 /** Human text of a log, which may hold raw address bytes that are not UTF-8. */
 export const logText = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 

@@ -78,6 +78,43 @@ describe("ChainTxNode", () => {
     })
   )
 
+  it.live(
+    "doubts a refusal while a node that may have the bytes has not answered, not while one cannot be reached",
+    () =>
+      Effect.gen(function* () {
+        const poor = refusal(13, "insufficient fees; got: 5upokt required: 9upokt: insufficient fee")
+        const first = yield* fakeComet(fakeChain(3), { onBroadcast: poor })
+        const second = yield* fakeComet(fakeChain(3), { onBroadcast: poor })
+        const lost = yield* makeGrpcNode()
+        lost.answer = () => ({ code: status.UNIMPLEMENTED, details: "" })
+        const tx = yield* portOf([first, second], [lost])
+        const doubtOf = Effect.map(Effect.flip(tx.broadcast(TX)), (failure) =>
+          failure._tag === "TxRefused" ? [failure.reason, failure.code, failure.isDoubtful] : failure
+        )
+        const certain = ["operator", 13, undefined]
+        const doubtful = ["operator", 13, true]
+        assert.deepStrictEqual(yield* doubtOf, certain)
+        second.is.silent = true
+        assert.deepStrictEqual(yield* doubtOf, doubtful)
+        second.is.silent = false
+        second.is.raw = { status: 502, body: "<html>" }
+        assert.deepStrictEqual(yield* doubtOf, doubtful)
+        second.is.raw = undefined
+        second.is.onBroadcast = () => "the disk is full"
+        assert.deepStrictEqual(yield* doubtOf, doubtful)
+        // What may be sent again is no reason for other bytes.
+        first.is.onBroadcast = () => "mempool is full: number of txs 5000 (max: 5000)"
+        assert.deepStrictEqual(yield* doubtOf, ["retry", 20, undefined])
+        first.is.onBroadcast = poor
+        lost.answer = () => ({ code: status.INTERNAL, details: "Received RST_STREAM with code 0" })
+        second.is.onBroadcast = poor
+        assert.deepStrictEqual(yield* doubtOf, doubtful)
+        lost.answer = () => ({ code: status.UNIMPLEMENTED, details: "" })
+        yield* Effect.promise(() => second.stop())
+        assert.deepStrictEqual(yield* doubtOf, certain)
+      })
+  )
+
   it.live("does not wait for silent nodes once one has accepted", () =>
     Effect.gen(function* () {
       const quick = yield* fakeComet(fakeChain(3))

@@ -145,6 +145,46 @@ describe("a node that refuses bytes which another one took", () => {
   )
 })
 
+describe("a node that refuses new bytes while the answer of another one, which took them, is lost", () => {
+  for (const reason of ["operator", "gas"] as const) {
+    it.effect(`does not bring about a second fee: ${reason}`, () =>
+      Effect.gen(function* () {
+        const sent: Array<Sent> = []
+        const port = yield* noted(sent)
+        const refused = new TxRefused({ reason, codespace: "sdk", code: 1, log: "not here", isDoubtful: true })
+        const tx = ChainTx.of({
+          ...port,
+          broadcast: (bytes) =>
+            Effect.andThen(port.broadcast(bytes), () => (sent.length === 1 ? Effect.fail(refused) : Effect.void))
+        })
+        yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+        const header = yield* headerAt(1n)
+        yield* append(header, relaysOf(header, 5))
+        yield* runBlocks(26)
+        assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+        assert.strictEqual(hashesOf(sent, "CreateClaim").size, 1)
+        // The same bytes again tell what became of them.
+        assert.isAtLeast(sent.filter(({ kind }) => kind === "CreateClaim").length, 2)
+      }).pipe(inWorld({ params: wide }))
+    )
+  }
+
+  it.effect("costs no session when neither took them", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const refused = new TxRefused({ reason: "gas", codespace: "sdk", code: 11, log: "out of gas", isDoubtful: true })
+      const first = () => sent[0]?.hash
+      const tx = yield* noted(sent, ({ hash }) => (hash === first() ? Effect.fail(refused) : Effect.void))
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(26)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
+    }).pipe(inWorld({ params: wide }))
+  )
+})
+
 describe("a node that lost a transaction and says that it knows it", () => {
   const lost = { dropAccepted: 1, dropKeepsCache: true } as const
 
