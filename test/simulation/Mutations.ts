@@ -92,8 +92,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "broadcast without a durable intent",
     file: "domain/settlement/SendBatch.ts",
-    line: "SupplierStore.use((store) => SessionLedger.use(({ lease }) => store.saveIntent(lease, intent))),",
-    mutant: "Effect.void,"
+    line: "yield* SupplierStore.use((store) => store.saveIntent(lease, intent))",
+    mutant: "yield* Effect.void"
   },
   {
     name: "claims and proofs one block late",
