@@ -21,6 +21,8 @@ export interface SupplierFleet {
   readonly suppliers: Effect.Effect<ReadonlyArray<SupplierAddress>>
   /** How the last look at the shares went; before the first one `pending`. */
   readonly balance: Effect.Effect<"pending" | "done" | "unavailable">
+  /** What keeps claims and proofs of its suppliers from the chain, in sentences. */
+  readonly obstacles: Effect.Effect<ReadonlyArray<string>>
   /** Looks at the shares now rather than at the next turn. */
   readonly look: Effect.Effect<void>
   /** Takes nothing more, then drains and releases every supplier. Once; ends within the drain deadline. */
@@ -40,9 +42,6 @@ interface Owned {
 
 /** Leases taken at the same time. */
 const CONCURRENCY = 16
-
-/** Leases renewed at the same time: a store may renew many in one call. */
-const RENEWALS = 500
 
 /** Longest wait for a word to the other replicas: they would find out by themselves. */
 const WORD_LIMIT = Duration.seconds(1)
@@ -172,12 +171,10 @@ export const startSupplierFleet: (
       yield* leases.renew(one.lease)
       one.renewedAt = sentAt
     }).pipe(
-      Effect.timeout(settings.renewEvery),
       Effect.catchTags({
         LeaseLost: () => stop(one.lease.supplier, "lost"),
         // The watch below stops the supplier in time if this goes on.
-        LeasesUnavailable: (unavailable) => Effect.logWarning("lease not renewed", unavailable),
-        TimeoutError: () => Effect.logWarning("lease not renewed in time")
+        LeasesUnavailable: (unavailable) => Effect.logWarning("lease not renewed", unavailable)
       })
     )
 
@@ -211,8 +208,12 @@ export const startSupplierFleet: (
     }
   })
 
+  /** All at the same time, for a store may renew many in one call. */
   const renewAll = Effect.suspend(() =>
-    Effect.forEach([...owned.values()], renewOne, { discard: true, concurrency: RENEWALS })
+    Effect.forEach([...owned.values()], renewOne, { discard: true, concurrency: "unbounded" })
+  ).pipe(
+    Effect.timeout(settings.renewEvery),
+    Effect.catchTag("TimeoutError", () => Effect.logWarning("leases not renewed in time"))
   )
 
   /** Says that this replica is alive and moves towards the fair share. */
@@ -312,6 +313,7 @@ export const startSupplierFleet: (
   const fleet: SupplierFleet = {
     suppliers: Effect.sync(() => [...owned.keys()].sort()),
     balance: Effect.sync(() => balanced),
+    obstacles: shared.obstacles.all,
     look: Effect.asVoid(Queue.offer(wake, undefined)),
     drain: yield* Effect.cached(drain)
   }
