@@ -159,6 +159,10 @@ const followIntent = Effect.fnUntraced(function* (
       return COVERS
     case "GiveUp":
       if (fate.refused !== undefined) yield* blame(submission, due, intent, fate.refused)
+      // Not found may be older than what nodes search: without the state nothing takes its place.
+      if (Option.isNone(included) && (yield* hasLanded(submission, intent, due))) {
+        return yield* Effect.as(countFailedStep, COVERS)
+      }
       return yield* gone
     case "Resend": {
       // Its successor is on its way; the two should not land both.

@@ -6,11 +6,12 @@ import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
+import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { ChainTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
 import { StoreUnavailable, SupplierStore } from "../../../domain/ports/SupplierStore.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
 import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf, testSettings } from "./MinerWorld.ts"
-import { hashesOf, noted, paidFor, type Sent } from "./NotedTx.ts"
+import { hashesOf, noted, paidFor, type Sent, unavailable } from "./NotedTx.ts"
 
 const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
 
@@ -24,6 +25,17 @@ const forgetful = (store: SupplierStore["Service"], isAway: () => boolean): Supp
     ...store,
     commit: (lease, commit) => orAway(store.commit(lease, commit), "commit"),
     load: (supplier, session) => orAway(store.load(supplier, session), "load")
+  }
+}
+
+/** Windows that are open longer than a time-out of two minutes. */
+const long = {
+  shared: {
+    claimWindowCloseOffsetBlocks: 160n,
+    proofWindowCloseOffsetBlocks: 160n,
+    supplierUnbondingPeriodSessions: 120n,
+    applicationUnbondingPeriodSessions: 120n,
+    gatewayUnbondingPeriodSessions: 120n
   }
 }
 
@@ -111,19 +123,42 @@ describe("a node that calls the time-out of bytes sent again wrong", () => {
       assert.strictEqual(hashesOf(sent, "CreateClaim").size, 2)
       assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
       assert.isAbove(Number((yield* blocks.latest).height), 120)
-    }).pipe(
-      inWorld({
-        params: {
-          shared: {
-            claimWindowCloseOffsetBlocks: 160n,
-            supplierUnbondingPeriodSessions: 60n,
-            applicationUnbondingPeriodSessions: 60n,
-            gatewayUnbondingPeriodSessions: 60n
-          }
-        }
-      })
-    )
+    }).pipe(inWorld({ params: { shared: { ...long.shared, proofWindowCloseOffsetBlocks: 2n } } }))
   )
+})
+
+describe("a transaction that landed longer ago than nodes without an index search", () => {
+  for (const kind of ["CreateClaim", "SubmitProof"] as const) {
+    it.effect(`is not built again past its time-out while the claims on chain cannot be read: ${kind}`, () =>
+      Effect.gen(function* () {
+        const sent: Array<Sent> = []
+        const port = yield* noted(sent)
+        const chain = yield* ChainQuery
+        let isAway = false
+        const blind = ChainQuery.of({
+          ...chain,
+          claims: (of) => Effect.suspend(() => (isAway ? Effect.fail(unavailable("claims")) : chain.claims(of)))
+        })
+        const tx = ChainTx.of({
+          ...port,
+          broadcast: (bytes) =>
+            Effect.tap(port.broadcast(bytes), () => {
+              isAway = sent.some((broadcast) => broadcast.kind === kind)
+            }),
+          find: () => Effect.succeedNone
+        })
+        yield* startMiner.pipe(Effect.provideService(ChainTx, tx), Effect.provideService(ChainQuery, blind))
+        const header = yield* headerAt(1n)
+        yield* append(header, relaysOf(header, 5))
+        while (!isAway) yield* runBlocks(1)
+        yield* runBlocks(125)
+        isAway = false
+        yield* runBlocks(8)
+        assert.strictEqual(hashesOf(sent, kind).size, 1)
+        assert.strictEqual((yield* stateOf(header)).status, kind === "CreateClaim" ? "claimed" : "proved")
+      }).pipe(inWorld({ params: long }))
+    )
+  }
 })
 
 describe("a node that refuses bytes which another one took", () => {
