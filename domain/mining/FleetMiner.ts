@@ -83,7 +83,7 @@ export const startFleetMiner = Effect.fnUntraced(function* (
         isLeader: yield* election.isLeader,
         foreignMiners,
         lostEntries: yield* settings.lostEntries,
-        notices: yield* notices.all,
+        notices: [...(yield* notices.all), ...(yield* fleet.obstacles)],
         notReady: reasonsNotReady({
           hasBlock: Option.isSome(yield* Effect.option(blocks.latest)),
           balance: yield* fleet.balance,

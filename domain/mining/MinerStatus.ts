@@ -22,7 +22,7 @@ export interface MinerStatus {
   readonly foreignMiners: ReadonlyArray<string> | undefined
   /** Entries of relay streams that were lost since the start, by supplier. */
   readonly lostEntries: ReadonlyMap<string, number>
-  /** What the monitors of a leader have to say; nothing is refused for it. */
+  /** What the monitors of a leader have to say, and what is in the way of claims and proofs; nothing is refused for it. */
   readonly notices: ReadonlyArray<string>
   /** Empty: ready. */
   readonly notReady: ReadonlyArray<NotReady>

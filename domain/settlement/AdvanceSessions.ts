@@ -106,6 +106,7 @@ const tidy = Effect.fnUntraced(function* ({ block, intents }: Look) {
   if (doubted.size > 0) yield* countFailedStep
   const kept = new Set([...live.map(({ session }) => session), ...doubted])
   yield* forgetOthers(kept)
+  yield* memory.chain.obstacles.set(ledger.lease.supplier, [...memory.obstacles.values()])
   for (const { txHash, sessions } of yield* intents) {
     if (sessions.some(({ session }) => kept.has(session))) continue
     yield* store.dropIntent(ledger.lease, txHash)

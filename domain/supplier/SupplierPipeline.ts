@@ -61,6 +61,7 @@ export const startSupplierPipeline: (
       Context.add(SessionLedger, ledger),
       Context.add(SubmissionMemory, memory)
     )
+    yield* Effect.addFinalizer(() => shared.obstacles.forget(lease.supplier))
     const stopping = yield* Deferred.make<void>()
     const ingesting = yield* ingestLoop(stopping).pipe(Effect.provideContext(own), Effect.forkScoped)
     const advancing = yield* advanceLoop.pipe(Effect.provideContext(own), Effect.forkScoped)

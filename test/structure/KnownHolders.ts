@@ -294,6 +294,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "domain/monitoring/BalanceMonitor.ts": {
     said: { bound: "MOST_SUPPLIERS; the fleet's suppliers", metric: "ha_miner_supplier_balance_health_status" }
   },
+  "domain/monitoring/ClockMonitor.ts": {
+    arrivals: { bound: "ARRIVALS and one more", metric: "none: four blocks" }
+  },
   "domain/monitoring/Notices.ts": {
     kept: { bound: "the monitors; MOST sentences of each", metric: "none: three entries" }
   },
@@ -340,6 +343,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     candidates: { bound: "CANDIDATES_PER_TABLE × limits.capacity; the oldest goes", metric: RING_CACHES }
   },
   "domain/settlement/BuildProof.ts": { read: local("nodes on one path of a trie") },
+  "domain/settlement/ObstacleNotices.ts": {
+    told: { bound: "suppliers owned: forgotten with their pipeline", metric: HELD }
+  },
   "domain/settlement/SubmissionMemory.ts": {
     obstacles: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },
     alone: { bound: "live sessions: `forgetOthers` at each block", metric: HELD },

@@ -1,6 +1,8 @@
 /** A miner among others: what it says of itself, what it leaves to Go miners, and what the fleet learns of its suppliers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Layer, Redacted, Scope } from "effect"
+import { Duration, Effect, Exit, Layer, Logger, Redacted, Scope } from "effect"
+import { fund } from "../../../adapters/simchain/Operation.ts"
+import { SimChain } from "../../../adapters/simchain/SimChain.ts"
 import * as LeadershipMemory from "../../../adapters/memory/LeadershipMemory.ts"
 import * as SharedCacheMemory from "../../../adapters/memory/SharedCacheMemory.ts"
 import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory.ts"
@@ -12,7 +14,18 @@ import { MinerSettings } from "../../../domain/mining/MinerSettings.ts"
 import { reasonsNotReady } from "../../../domain/mining/MinerStatus.ts"
 import { ForeignMiners } from "../../../domain/ports/ForeignMiners.ts"
 import { testKey } from "../../support/RelayBuilder.ts"
-import { inWorld, otherSupplier, runBlocks, supplier, testSettings } from "./MinerWorld.ts"
+import {
+  append,
+  headerAt,
+  inWorld,
+  otherSupplier,
+  relaysOf,
+  runBlocks,
+  SERVICE,
+  stateOf,
+  supplier,
+  testSettings
+} from "./MinerWorld.ts"
 
 const stranger = testKey("never staked")
 
@@ -67,6 +80,39 @@ describe("a miner of a fleet", () => {
       assert.deepStrictEqual<ReadonlyArray<string>>(status.suppliers, staked)
       assert.deepStrictEqual([...status.lostEntries], [["pokt1lossy", 3]])
     }).pipe(inWorld())
+  )
+
+  it.effect("says what keeps a claim from the chain, once in the log, until it is over", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        lines.push(`${logLevel} ${String(Array.isArray(message) ? message[0] : message)}`)
+      })
+      const { miner } = yield* replica("a").pipe(Effect.provide(Logger.layer([logger])))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 2))
+      yield* runBlocks(7)
+      const sentence =
+        `1 session of ${supplier.address} cannot be claimed or proven now, insufficient_funds: spendable balance ` +
+        "0upokt is smaller than 1upokt: insufficient funds: insufficient funds; fund it"
+      assert.deepStrictEqual((yield* miner.status).notices, [sentence])
+      yield* SimChain.use((chain) => chain.administer(fund(supplier.publicKey, 1_000n)))
+      yield* runBlocks(3)
+      assert.deepStrictEqual((yield* miner.status).notices, [])
+      assert.isDefined((yield* stateOf(header)).claimedUpokt)
+      assert.deepStrictEqual(
+        lines.filter((line) => /claim/.test(line)),
+        [`Warn ${sentence}`, "Info nothing keeps its claims and proofs from the chain any more"]
+      )
+    }).pipe(
+      inWorld({
+        suppliers: [supplier, otherSupplier].map(({ publicKey }) => ({
+          publicKey,
+          services: [{ serviceId: SERVICE }],
+          balance: 0n
+        }))
+      })
+    )
   )
 
   it.effect("passes suppliers and leadership on within a second when it stops in order", () =>
