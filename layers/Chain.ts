@@ -11,6 +11,7 @@ import type { NodeAddress } from "../adapters/config/PocketNodeConfig.ts"
 import type { RelayerConfig } from "../adapters/config/RelayerConfig.ts"
 import { BlockHint } from "../domain/chain/BlockAnnouncement.ts"
 import { ChainReadiness } from "../domain/lifecycle/Readiness.ts"
+import { watchClock } from "../domain/monitoring/ClockMonitor.ts"
 import type { Blocks } from "../domain/ports/Blocks.ts"
 import type { ChainQuery } from "../domain/ports/ChainQuery.ts"
 import type { ChainTx } from "../domain/ports/ChainTx.ts"
@@ -47,7 +48,7 @@ const layerNodes = (
     grpc === undefined ? [] : [{ ...grpc, isInsecure: grpcInsecure, rpcUrl }]
   )
   const query = ChainQueryNode.layer.pipe(Layer.provide(BlockReads.layer))
-  return Layer.merge(query, layerAbout).pipe(
+  return Layer.merge(query, layerAbout(blockTime)).pipe(
     Layer.provideMerge(
       Layer.merge(
         BlocksNode.layer(BlocksNode.defaultBlocksSettings(chainId, blockTime)),
@@ -64,11 +65,14 @@ const layerNodes = (
 }
 
 /** What the process tells of its nodes, and what it tells them. */
-const layerAbout = Layer.effectContext(
-  Effect.gen(function* () {
-    const blocks = yield* BlocksNode.BlockEndpoints
-    const queries = yield* QueryEndpoints.QueryEndpoints
-    const reasons = Effect.zipWith(blocks.reasons, queries.reasons, (ofBlocks, ofState) => [...ofBlocks, ...ofState])
-    return Context.make(ChainReadiness, reasons).pipe(Context.add(BlockHint, blocks.hint))
-  })
-)
+const layerAbout = (blockTime: Duration.Duration) =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const blocks = yield* BlocksNode.BlockEndpoints
+      const queries = yield* QueryEndpoints.QueryEndpoints
+      const reasons = Effect.map(Effect.all([blocks.reasons, queries.reasons, yield* watchClock(blockTime)]), (found) =>
+        found.flat()
+      )
+      return Context.make(ChainReadiness, reasons).pipe(Context.add(BlockHint, blocks.hint))
+    })
+  )
