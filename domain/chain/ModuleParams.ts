@@ -12,27 +12,36 @@ import { type Params as SessionMessage, ParamsSchema as SessionSchema } from "./
 import { type Params as TokenomicsMessage, ParamsSchema as TokenomicsSchema } from "./proto/pocket/tokenomics_pb.ts"
 import { type Params as SharedMessage, ParamsSchema as SharedSchema } from "./proto/pocket/shared_pb.ts"
 
-/** Shared params of `Params` and `ParamsAtHeight`. An absent record has no blocks per session and is refused. */
+/**
+ * Shared params of `Params` and `ParamsAtHeight`. Refused: an absent record, which has no blocks per session, and one by
+ * which nothing has a price. Other rules that it may break leave something to go by, see `validateSharedParams`.
+ */
 export const sharedFromMessage = (
   message: SharedMessage | undefined
-): Result.Result<SharedParams, InvalidChainRecord> =>
-  message === undefined || message.numBlocksPerSession === 0n
-    ? missing("shared.Params", "num_blocks_per_session")
-    : Result.succeed({
-        numBlocksPerSession: message.numBlocksPerSession,
-        gracePeriodEndOffsetBlocks: message.gracePeriodEndOffsetBlocks,
-        claimWindowOpenOffsetBlocks: message.claimWindowOpenOffsetBlocks,
-        claimWindowCloseOffsetBlocks: message.claimWindowCloseOffsetBlocks,
-        proofWindowOpenOffsetBlocks: message.proofWindowOpenOffsetBlocks,
-        proofWindowCloseOffsetBlocks: message.proofWindowCloseOffsetBlocks,
-        supplierUnbondingPeriodSessions: message.supplierUnbondingPeriodSessions,
-        applicationUnbondingPeriodSessions: message.applicationUnbondingPeriodSessions,
-        gatewayUnbondingPeriodSessions: message.gatewayUnbondingPeriodSessions,
-        computeUnitsToTokensMultiplier: message.computeUnitsToTokensMultiplier,
-        computeUnitCostGranularity: message.computeUnitCostGranularity,
-        sessionGridAnchorHeight: message.sessionGridAnchorHeight,
-        sessionNumberAtAnchor: message.sessionNumberAtAnchor
-      })
+): Result.Result<SharedParams, InvalidChainRecord> => {
+  if (message === undefined || message.numBlocksPerSession === 0n) {
+    return missing("shared.Params", "num_blocks_per_session")
+  }
+  if (message.computeUnitsToTokensMultiplier === 0n) {
+    return missing("shared.Params", "compute_units_to_tokens_multiplier")
+  }
+  if (message.computeUnitCostGranularity === 0n) return missing("shared.Params", "compute_unit_cost_granularity")
+  return Result.succeed({
+    numBlocksPerSession: message.numBlocksPerSession,
+    gracePeriodEndOffsetBlocks: message.gracePeriodEndOffsetBlocks,
+    claimWindowOpenOffsetBlocks: message.claimWindowOpenOffsetBlocks,
+    claimWindowCloseOffsetBlocks: message.claimWindowCloseOffsetBlocks,
+    proofWindowOpenOffsetBlocks: message.proofWindowOpenOffsetBlocks,
+    proofWindowCloseOffsetBlocks: message.proofWindowCloseOffsetBlocks,
+    supplierUnbondingPeriodSessions: message.supplierUnbondingPeriodSessions,
+    applicationUnbondingPeriodSessions: message.applicationUnbondingPeriodSessions,
+    gatewayUnbondingPeriodSessions: message.gatewayUnbondingPeriodSessions,
+    computeUnitsToTokensMultiplier: message.computeUnitsToTokensMultiplier,
+    computeUnitCostGranularity: message.computeUnitCostGranularity,
+    sessionGridAnchorHeight: message.sessionGridAnchorHeight,
+    sessionNumberAtAnchor: message.sessionNumberAtAnchor
+  })
+}
 
 /** The wire message of shared params, as a node would answer it. */
 export const sharedToMessage = (params: SharedParams): SharedMessage => create(SharedSchema, params)
@@ -149,4 +158,4 @@ const rate = (value: number, field: string): Result.Result<Decimal, InvalidChain
   )
 
 const missing = (record: string, field: string): Result.Result<never, InvalidChainRecord> =>
-  Result.fail(new InvalidChainRecord({ record, field, reason: "is missing" }))
+  Result.fail(new InvalidChainRecord({ record, field, reason: "is missing or 0" }))

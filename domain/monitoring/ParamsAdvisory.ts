@@ -2,8 +2,9 @@
  * Parameters of the chain that break the protocol's own rules, or that this fleet's settings are not fit for. Nothing is
  * refused for them: sessions go on, and the operator is told what may be lost.
  */
-import { Duration, Effect, Metric, Result } from "effect"
+import { Duration, Effect, Equal, Metric, Result, Stream } from "effect"
 import { nanosOf } from "../lifecycle/MonotonicTime.ts"
+import { Blocks } from "../ports/Blocks.ts"
 import { ChainQuery } from "../ports/ChainQuery.ts"
 import type { ProofParams } from "../protocol/ProofParams.ts"
 import { type SharedParams, validateSharedParams, windowOffsetsSum } from "../protocol/SharedParams.ts"
@@ -72,15 +73,21 @@ export const paramsAdvice = (
   return advice
 }
 
-/** Judges the live parameters every five minutes; says what is new and what is over. Ends with its fiber only. */
+/**
+ * Judges the live parameters every five minutes, and the shared ones as soon as a block shows others; says what is new and
+ * what is over. Ends with its fiber only.
+ */
 export const adviseOnParams = Effect.fnUntraced(function* (settings: AdvisorySettings, notices: Notices) {
   const chain = yield* ChainQuery
+  const blocks = yield* Blocks
   let said: ReadonlyArray<string> = []
+  let judged: SharedParams | undefined
   const look = Effect.gen(function* () {
     const params = yield* Effect.all(
       { shared: chain.sharedParams, proof: chain.proofParams, supplier: chain.supplierParams },
       { concurrency: 3 }
     ).pipe(Effect.timeout(LIMIT))
+    judged = params.shared
     const advice = paramsAdvice(params, settings)
     for (const sentence of advice) if (!said.includes(sentence)) yield* Effect.logWarning(sentence)
     for (const sentence of said) {
@@ -92,9 +99,18 @@ export const adviseOnParams = Effect.fnUntraced(function* (settings: AdvisorySet
     yield* notices.set(NAME, advice)
     return AGAIN
   }).pipe(
-    Effect.catch((failure) => Effect.as(Effect.logWarning("parameters of the chain could not be read", failure), RETRY))
+    Effect.catch((failure) => {
+      judged = undefined
+      const sentence = `parameters of the chain could not be read: ${failure.message}`
+      return Effect.logWarning(sentence).pipe(Effect.andThen(notices.set(NAME, [...said, sentence])), Effect.as(RETRY))
+    })
   )
-  return yield* Effect.forever(Effect.flatMap(look, Effect.sleep)).pipe(
+  const isOther = Effect.match(chain.sharedParams, {
+    onFailure: () => judged !== undefined,
+    onSuccess: (now) => judged !== undefined && !Equal.equals(now, judged)
+  })
+  const others = Stream.runHead(Stream.filterEffect(blocks.changes, () => isOther))
+  return yield* Effect.forever(Effect.flatMap(look, (pause) => Effect.raceFirst(Effect.sleep(pause), others))).pipe(
     whileNoticing(notices, NAME),
     Effect.annotateLogs({ monitor: NAME })
   )

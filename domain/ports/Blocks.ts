@@ -17,7 +17,8 @@ export class ChainUnavailable extends Schema.TaggedError<ChainUnavailable>()("Ch
   cause: Schema.Defect()
 }) {
   override get message(): string {
-    return `the chain did not answer ${this.operation}`
+    const why = this.cause instanceof Error ? `: ${this.cause.message}` : ""
+    return `the chain did not answer ${this.operation}${why}`
   }
 }
 

@@ -133,6 +133,14 @@ describe("chain records", () => {
     for (const bytes of ofType("pocket.shared.QueryParamsResponse")) {
       const { params } = Result.getOrThrow(decodeQuery(SharedParamsResponse, bytes))
       assert.deepStrictEqual(Params.sharedToMessage(Result.getOrThrow(Params.sharedFromMessage(params))), params)
+      for (const [field, name] of [
+        ["numBlocksPerSession", "num_blocks_per_session"],
+        ["computeUnitsToTokensMultiplier", "compute_units_to_tokens_multiplier"],
+        ["computeUnitCostGranularity", "compute_unit_cost_granularity"]
+      ] as const) {
+        const refused = Params.sharedFromMessage({ ...params!, [field]: 0n })
+        assert.strictEqual(Result.getOrThrow(Result.flip(refused)).field, name)
+      }
     }
     for (const bytes of ofType("pocket.session.QueryParamsResponse")) {
       const { params } = Result.getOrThrow(decodeQuery(SessionParamsResponse, bytes))

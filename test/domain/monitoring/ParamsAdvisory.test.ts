@@ -1,10 +1,10 @@
 /** Parameters of the chain that nobody should run with, and those that the settings do not fit. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Layer } from "effect"
+import { Duration, Effect, Fiber, Layer, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { makeNotices } from "../../../domain/monitoring/Notices.ts"
 import { adviseOnParams, paramsAdvice } from "../../../domain/monitoring/ParamsAdvisory.ts"
-import { ChainUnavailable } from "../../../domain/ports/Blocks.ts"
+import { type Block, Blocks, ChainUnavailable } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { defaultProofParams } from "../../../domain/protocol/ProofParams.ts"
 import { defaultSharedParams } from "../../../domain/protocol/SharedParams.ts"
@@ -64,21 +64,22 @@ describe("advice about parameters", () => {
       let [isAway, minStake] = [true, 1n]
       const notices = makeNotices()
       const advising = yield* adviseOnParams(settings, notices).pipe(
-        Effect.provide(
+        Effect.provide([
+          Layer.mock(Blocks, { changes: Stream.never }),
           Layer.mock(ChainQuery, {
             sharedParams: Effect.suspend(() =>
               isAway
-                ? Effect.fail(new ChainUnavailable({ operation: "sharedParams", cause: "away" }))
+                ? Effect.fail(new ChainUnavailable({ operation: "sharedParams", cause: new Error("away") }))
                 : Effect.succeed(defaultSharedParams)
             ),
             proofParams: Effect.succeed(defaultProofParams),
             supplierParams: Effect.sync(() => ({ minStake }))
           })
-        ),
+        ]),
         Effect.forkChild
       )
       yield* TestClock.adjust(Duration.seconds(1))
-      assert.deepStrictEqual(yield* notices.all, [])
+      only(yield* notices.all, /parameters of the chain could not be read: .*away/)
       isAway = false
       yield* TestClock.adjust(Duration.seconds(30))
       only(yield* notices.all, /one missed proof/)
@@ -89,6 +90,47 @@ describe("advice about parameters", () => {
       yield* TestClock.adjust(Duration.minutes(5))
       assert.lengthOf(yield* notices.all, 1)
       yield* Fiber.interrupt(advising)
+      assert.deepStrictEqual(yield* notices.all, [])
+    })
+  )
+
+  it.effect("follows the shared parameters from block to block", () =>
+    Effect.gen(function* () {
+      let shared: typeof defaultSharedParams | undefined = defaultSharedParams
+      const notices = makeNotices()
+      const blocks = yield* Queue.unbounded<Block>()
+      const next = Effect.andThen(
+        Queue.offer(blocks, { height: 1n, hash: new Uint8Array(32), timeUnixNano: 1n }),
+        TestClock.adjust(Duration.zero)
+      )
+      yield* adviseOnParams(settings, notices).pipe(
+        Effect.provide([
+          Layer.mock(Blocks, { changes: Stream.fromQueue(blocks) }),
+          Layer.mock(ChainQuery, {
+            sharedParams: Effect.suspend(() =>
+              shared === undefined
+                ? Effect.fail(new ChainUnavailable({ operation: "sharedParams", cause: new Error("not to be used") }))
+                : Effect.succeed(shared)
+            ),
+            proofParams: Effect.succeed(defaultProofParams),
+            supplierParams: Effect.succeed(healthy.supplier)
+          })
+        ]),
+        Effect.forkScoped
+      )
+      yield* next
+      assert.deepStrictEqual(yield* notices.all, [])
+      shared = { ...defaultSharedParams, gracePeriodEndOffsetBlocks: 2n }
+      yield* next
+      only(yield* notices.all, /breaks its own rules/)
+      shared = defaultSharedParams
+      yield* next
+      assert.deepStrictEqual(yield* notices.all, [])
+      shared = undefined
+      yield* next
+      only(yield* notices.all, /could not be read: .*not to be used/)
+      shared = defaultSharedParams
+      yield* TestClock.adjust(Duration.seconds(30))
       assert.deepStrictEqual(yield* notices.all, [])
     })
   )
