@@ -88,8 +88,8 @@ describe("ChainTxNode", () => {
         const lost = yield* makeGrpcNode()
         lost.answer = () => ({ code: status.UNIMPLEMENTED, details: "" })
         const tx = yield* portOf([first, second], [lost])
-        const doubtOf = Effect.map(Effect.flip(tx.broadcast(TX)), (failure) =>
-          failure._tag === "TxRefused" ? [failure.reason, failure.code, failure.isDoubtful] : failure
+        const doubtOf = Effect.map(Effect.flip(tx.broadcast(TX)), (failure): ReadonlyArray<unknown> =>
+          failure._tag === "TxRefused" ? [failure.reason, failure.code, failure.isDoubtful] : [failure._tag]
         )
         const certain = ["operator", 13, undefined]
         const doubtful = ["operator", 13, true]

@@ -150,7 +150,8 @@ describe("a transaction that landed longer ago than nodes without an index searc
         yield* startMiner.pipe(Effect.provideService(ChainTx, tx), Effect.provideService(ChainQuery, blind))
         const header = yield* headerAt(1n)
         yield* append(header, relaysOf(header, 5))
-        while (!isAway) yield* runBlocks(1)
+        for (let i = 0; i < 30 && sent.every((broadcast) => broadcast.kind !== kind); i++) yield* runBlocks(1)
+        assert.isTrue(isAway)
         yield* runBlocks(125)
         isAway = false
         yield* runBlocks(8)
