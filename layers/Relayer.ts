@@ -52,8 +52,9 @@ export const runRelayer = <E, R>(
       const server = yield* RelayServer
       const relays = yield* ServeRelay
       yield* Effect.forkScoped(relays.keepHouse)
+      const refused = Effect.map(relays.refusals, (found) => found.map((text) => ({ text, isBlocking: false })))
       const reasons = Effect.map(
-        Effect.all([server.reasons, yield* RedisPorts.reasons, yield* ChainReadiness]),
+        Effect.all([server.reasons, yield* RedisPorts.reasons, yield* ChainReadiness, refused]),
         (found) => found.flat()
       )
       for (const { enabled: isOn, address } of [config.metrics, config.healthCheck]) {

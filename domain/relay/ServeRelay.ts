@@ -23,6 +23,7 @@ import { RelayMeter } from "./RelayMeter.ts"
 import { type RelayLabels, relayMetrics, UNREAD } from "./RelayMetrics.ts"
 import { type RelayPolicy, RelayPolicyRef } from "./RelayPolicy.ts"
 import type { RelayRefused } from "./RelayRefusal.ts"
+import { makeRefusalNotices } from "./RefusalNotices.ts"
 import { type RefusalCause, refusalError, refusals, refusalText, type Refusal } from "./RelayRefusal.ts"
 import { buildResponse, encodeRelayResponse, responseSignableHash, withSignature } from "./RelayResponse.ts"
 
@@ -66,6 +67,8 @@ export class ServeRelay extends Context.Service<
     readonly serve: (call: RelayCall) => Effect.Effect<RelayAnswer>
     /** What a probe should know: it is ready unless one of them is blocking. No I/O. */
     readonly readyReasons: Effect.Effect<ReadonlyArray<ReadyReason>>
+    /** Why relays were refused lately, in sentences: nothing that a probe decides by. No I/O. */
+    readonly refusals: Effect.Effect<ReadonlyArray<string>>
     /** Whether the service has a healthy backend; none for a service that is not offered. No I/O. */
     readonly isServiceReady: (service: string) => Effect.Effect<Option.Option<boolean>>
     /** House-keeping that runs as long as the relayer: spool replay, give-backs, forgetting. */
@@ -94,6 +97,7 @@ export class ServeRelay extends Context.Service<
         const { enabled, step, note } = yield* StepTracer
         const clock = yield* Clock.Clock
         const metrics = yield* relayMetrics
+        const notices = yield* makeRefusalNotices
         let inFlight = 0
         const budget = new PeerBudget(policy.refusalBurst, policy.refusalsPerSecond)
         yield* fillGauge("ha_relayer_relays_in_flight", "Relays being served now", () => inFlight)
@@ -135,6 +139,7 @@ export class ServeRelay extends Context.Service<
         /** The refusal as an answer: signed where that is possible and the peer's budget allows, else plain. */
         const refuse = Effect.fnUntraced(function* (refused: RelayRefused, peer: string) {
           metrics.rejected(labelsOf(refused, policy), refused.reason)
+          yield* notices.note(refused)
           yield* Effect.logDebug("relay refused").pipe(
             Effect.annotateLogs({ reason: refused.reason, detail: refused.detail })
           )
@@ -206,6 +211,7 @@ export class ServeRelay extends Context.Service<
             if ((yield* keys.held).length === 0) reasons.unshift(NO_KEY)
             return reasons
           }),
+          refusals: notices.recent,
           isServiceReady: Effect.fnUntraced(function* (service) {
             const offered = policy.services.get(service)
             if (offered === undefined) return Option.none()

@@ -313,6 +313,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
       metric: "ha_relayer_relay_meter_sessions_ended"
     }
   },
+  "domain/relay/RefusalNotices.ts": {
+    spells: { bound: "the reasons of `refusals`", metric: "none: a closed set of reasons" }
+  },
   "domain/relay/RelayMeter.ts": {
     held: {
       bound: "sessions that are served, given back after their grace; ALLOWANCE_CAPACITY",
