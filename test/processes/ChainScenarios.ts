@@ -14,7 +14,7 @@ const END = 24n
 type Faults = Readonly<Record<string, unknown>>
 
 /** One command of the devnet's control surface. */
-const command = ({ controlUrl }: Fleet, path: string, body: Faults): Effect.Effect<void, ProcessTestFailure> =>
+export const command = ({ controlUrl }: Fleet, path: string, body: Faults): Effect.Effect<void, ProcessTestFailure> =>
   Effect.flatMap(
     Effect.promise(async () => {
       const response = await fetch(`${controlUrl}${path}`, { method: "POST", body: JSON.stringify(body) })
@@ -25,11 +25,12 @@ const command = ({ controlUrl }: Fleet, path: string, body: Faults): Effect.Effe
   )
 
 /** Gives the nodes these faults. */
-const afflict = (fleet: Fleet, nodes: ReadonlyArray<number>, faults: Faults) =>
+export const afflict = (fleet: Fleet, nodes: ReadonlyArray<number>, faults: Faults) =>
   Effect.forEach(nodes, (node) => command(fleet, `/nodes/${node}/faults`, faults), { discard: true })
 
 const FIRST = [0]
-const BOTH = [0, 1]
+/** Both nodes, by their numbers. */
+export const BOTH = [0, 1]
 
 /** Faults of some nodes from one height to another; `after` takes them back. */
 const between =

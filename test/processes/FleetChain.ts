@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { nodeSha256 } from "../../adapters/crypto/NodeSha256.ts"
 import { type DemoKey, demoKeys } from "../../adapters/demo/DemoKeys.ts"
 import { demoGenesis, POKT } from "../../adapters/simchain/Genesis.ts"
+import type { ChainState } from "../../adapters/simchain/ChainState.ts"
 import type { SimChainOptions } from "../../adapters/simchain/SimChain.ts"
 
 /** Chain id that transactions are signed for. */
@@ -20,6 +21,8 @@ export const FleetChain = Schema.Struct({
   seed: Schema.String,
   suppliers: Schema.Int,
   applications: Schema.Int,
+  /** So many of the applications have no public key on chain. */
+  keylessApplications: Schema.Int,
   blockMillis: Schema.Int,
   sessionBlocks: Schema.Int,
   /** From a session's end to the block before the claim window; grace ends one block after the session. */
@@ -50,30 +53,47 @@ export const simChainOf = (chain: FleetChain): SimChainOptions => {
   return {
     seed: chain.seed,
     verifiers: { sha256: nodeSha256 },
-    genesis: demoGenesis({
-      chainId: CHAIN_ID,
-      services: [{ id: SERVICE, computeUnitsPerRelay: COMPUTE_UNITS_PER_RELAY }],
-      gateways: [{ publicKey: gateway.publicKey }],
-      applications: applicationsOf(chain).map(({ publicKey }) => ({
-        publicKey,
-        serviceIds: [SERVICE],
-        gateways: [gateway.address],
-        stake: APPLICATION_STAKE
-      })),
-      suppliers: suppliersOf(chain).map(({ publicKey }) => ({ publicKey, services: [{ serviceId: SERVICE }] })),
-      params: {
-        shared: {
-          numBlocksPerSession: blocks,
-          gracePeriodEndOffsetBlocks: 1n,
-          claimWindowOpenOffsetBlocks: BigInt(chain.claimOpensAfterBlocks),
-          claimWindowCloseOffsetBlocks: BigInt(chain.claimWindowBlocks),
-          proofWindowOpenOffsetBlocks: 0n,
-          proofWindowCloseOffsetBlocks: BigInt(chain.proofWindowBlocks),
-          supplierUnbondingPeriodSessions: unbonding,
-          applicationUnbondingPeriodSessions: unbonding,
-          gatewayUnbondingPeriodSessions: unbonding
+    genesis: withoutKeys(
+      applicationsOf(chain).slice(0, chain.keylessApplications),
+      demoGenesis({
+        chainId: CHAIN_ID,
+        services: [{ id: SERVICE, computeUnitsPerRelay: COMPUTE_UNITS_PER_RELAY }],
+        gateways: [{ publicKey: gateway.publicKey }],
+        applications: applicationsOf(chain).map(({ publicKey }) => ({
+          publicKey,
+          serviceIds: [SERVICE],
+          gateways: [gateway.address],
+          stake: APPLICATION_STAKE
+        })),
+        suppliers: suppliersOf(chain).map(({ publicKey }) => ({ publicKey, services: [{ serviceId: SERVICE }] })),
+        params: {
+          shared: {
+            numBlocksPerSession: blocks,
+            gracePeriodEndOffsetBlocks: 1n,
+            claimWindowOpenOffsetBlocks: BigInt(chain.claimOpensAfterBlocks),
+            claimWindowCloseOffsetBlocks: BigInt(chain.claimWindowBlocks),
+            proofWindowOpenOffsetBlocks: 0n,
+            proofWindowCloseOffsetBlocks: BigInt(chain.proofWindowBlocks),
+            supplierUnbondingPeriodSessions: unbonding,
+            applicationUnbondingPeriodSessions: unbonding,
+            gatewayUnbondingPeriodSessions: unbonding
+          }
         }
-      }
-    })
+      })
+    )
   }
+}
+
+/** The same chain before these accounts have signed anything. */
+const withoutKeys = (keys: ReadonlyArray<DemoKey>, state: ChainState): ChainState => {
+  const keyless = new Set<string>(keys.map(({ address }) => address))
+  const accounts = Array.from(
+    state.accounts,
+    ([address, account]) =>
+      [
+        address,
+        keyless.has(address) ? { ...account, publicKey: undefined, publicKeyType: undefined } : account
+      ] as const
+  )
+  return { ...state, accounts: new Map(accounts) }
 }

@@ -9,6 +9,8 @@ export const LoadOptions = Schema.Struct({
   /** Base URLs; asked in turn. */
   relayers: Schema.Array(Schema.String),
   relaysPerSecond: Schema.Int,
+  /** Every so many relays is for a service that is not on chain; 0 for none. */
+  unknownServiceEvery: Schema.Int,
   /** Last height at which relays are sent. */
   untilHeight: Schema.Int
 })
@@ -29,6 +31,8 @@ export type LoadCount = typeof LoadCount.Type
 
 /** The totals; `causes` counts tries without a usable answer. */
 export const LoadTotals = Schema.Struct({
+  /** Relays for a service that is not on chain: tries, and usable answers, of which there should be none. */
+  unknown: Schema.Struct({ sent: Schema.Int, answered: Schema.Int }),
   sessions: Schema.Array(LoadCount),
   causes: Schema.Record(Schema.String, Schema.Int)
 })

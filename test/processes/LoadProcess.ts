@@ -32,6 +32,9 @@ const MAX_IN_FLIGHT = 16
 /** Longest wait for an answer, as long as gateways wait. */
 const ANSWER_MILLIS = 10_000
 
+/** On no chain. */
+const UNKNOWN_SERVICE = "no-such-service"
+
 /** What became of the relays of one session with one supplier. */
 interface Count {
   readonly session: string
@@ -54,12 +57,13 @@ function send(options: LoadOptions) {
   const counts = new Map<string, Count>()
   const causes = new Map<string, number>()
   const note = (cause: string) => void causes.set(cause, (causes.get(cause) ?? 0) + 1)
+  const unknown = { sent: 0, answered: 0, lastAnswer: 0 }
   const applications = applicationsOf(options.chain)
   const gateway = gatewayOf(options.chain)
   const keys = new Map(suppliersOf(options.chain).map(({ address, publicKey }) => [address, publicKey]))
   const pools = options.relayers.map((url) => new Pool(url, { connections: MAX_IN_FLIGHT }))
   const totals = Effect.suspend(() =>
-    tell("totals", { sessions: [...counts.values()], causes: Object.fromEntries(causes) })
+    tell("totals", { sessions: [...counts.values()], unknown, causes: Object.fromEntries(causes) })
   )
 
   const countOf = (header: SessionHeader, supplier: string): Count => {
@@ -105,10 +109,12 @@ function send(options: LoadOptions) {
     const relays = yield* FiberSet.make()
     let sequence = 0
 
-    const relay = Effect.fnUntraced(function* (application: DemoKey, header: SessionHeader, supplier: string) {
+    const relay = Effect.fnUntraced(function* (application: DemoKey, known: SessionHeader, supplier: string) {
       const id = ++sequence
+      const isUnknown = options.unknownServiceEvery > 0 && id % options.unknownServiceEvery === 0
+      const header = isUnknown ? { ...known, serviceId: UNKNOWN_SERVICE } : known
       const body = yield* signed({ id, application, gateway, header, supplier }, entropy)
-      const count = countOf(header, supplier)
+      const count = isUnknown ? unknown : countOf(header, supplier)
       for (let turn = 0; turn < pools.length; turn++) {
         const pool = pools[(id + turn) % pools.length]
         if (pool === undefined) return

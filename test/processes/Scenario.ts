@@ -61,6 +61,8 @@ export interface Scenario {
   /** Answered relays may be counted late instead of claimed. */
   readonly mayBeLate?: boolean
   readonly relaysPerSecond?: number
+  /** Every so many relays is for a service that is not on chain. */
+  readonly unknownServiceEvery?: number
   /** Takes many minutes: run only when it is asked for by name. */
   readonly isLong?: boolean
   /** Further sections of the miners' configuration. */
@@ -69,8 +71,12 @@ export interface Scenario {
   readonly prepare?: Effect.Effect<void, ProcessTestFailure>
   /** Added to the environment of a process by its name. */
   readonly environmentOf?: FleetOptions["environmentOf"]
-  /** What has to be said meanwhile. Of `ready`, nothing is said any more at the end. */
-  readonly named?: { readonly ready?: ReadonlyArray<RegExp>; readonly log?: ReadonlyArray<RegExp> }
+  /** What has to be said meanwhile. Of `ready`, nothing is said any more at the end unless the fault lasts. */
+  readonly named?: {
+    readonly ready?: ReadonlyArray<RegExp>
+    readonly log?: ReadonlyArray<RegExp>
+    readonly lasts?: true
+  }
   /** Does the harm while relays flow; the chain is at its first block when it begins. */
   readonly disturb: (fleet: Fleet) => Effect.Effect<Observed, ProcessTestFailure, Blocks>
 }
@@ -97,6 +103,7 @@ const chainDefaults: FleetChain = {
   seed: "fleet",
   suppliers: 6,
   applications: 2,
+  keylessApplications: 0,
   blockMillis: 1_000,
   sessionBlocks: 6,
   // Two blocks behind the end of grace: what is served at its last moment is in the log before the seal.
@@ -145,6 +152,7 @@ const inDirectory = Effect.fnUntraced(function* (scenario: Scenario, directory: 
       chainUrl: served.url,
       relayers: fleet.relayers.map(({ url }) => url),
       relaysPerSecond: scenario.relaysPerSecond ?? RELAYS_PER_SECOND,
+      unknownServiceEvery: scenario.unknownServiceEvery ?? 0,
       untilHeight: (scenario.sessions ?? 1) * chain.sessionBlocks
     })
     yield* load.until("ready", START_LIMIT)
@@ -156,12 +164,15 @@ const inDirectory = Effect.fnUntraced(function* (scenario: Scenario, directory: 
     const sessions = yield* settledSessions(totals).pipe(Effect.provide(layerStore(fleet)))
     const txs = txTotals(sessions, yield* readJournal(fleet.controlUrl))
     yield* keepFacts(directory, fleet, sessions)
-    const atEnd = yield* wellAgain(sight, scenario.named?.ready ?? [])
+    const atEnd = yield* wellAgain(sight, (scenario.named?.lasts === true ? undefined : scenario.named?.ready) ?? [])
     const seen = sight.seen()
     const problems = [
       ...(observed.problems ?? []),
       ...(totals.sessions.length === 0 ? ["no relay was sent"] : []),
       ...problemsOf(sessions, scenario.mayBeLate ?? false, observed.missed ?? new Map()),
+      ...(totals.unknown.answered > 0
+        ? [`${totals.unknown.answered} relays for an unknown service were answered`]
+        : []),
       ...txs.problems,
       ...atEnd.problems,
       ...unsaid("/ready", scenario.named?.ready ?? [], seen.ready),

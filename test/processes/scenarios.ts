@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { Duration, Effect } from "effect"
+import { badInputScenarios } from "./BadInputScenarios.ts"
 import { chainScenarios } from "./ChainScenarios.ts"
 import { ProcessTestFailure } from "./ChildProcess.ts"
 import { type Fleet, type Member, ownedBy, spoolOf } from "./Fleet.ts"
@@ -233,7 +234,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
     chain: { sessionBlocks: 18, claimOpensAfterBlocks: 4, claimWindowBlocks: 10 },
     disturb: slow(200)
   },
-  ...chainScenarios
+  ...chainScenarios,
+  ...badInputScenarios
 ]
 
 /** The scenario of this name. */
