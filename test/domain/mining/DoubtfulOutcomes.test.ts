@@ -134,27 +134,31 @@ describe("a transaction that landed longer ago than nodes without an index searc
         const sent: Array<Sent> = []
         const port = yield* noted(sent)
         const chain = yield* ChainQuery
-        let isAway = false
+        const away = { until: 0n }
+        const { latest } = yield* Blocks
         const blind = ChainQuery.of({
           ...chain,
-          claims: (of) => Effect.suspend(() => (isAway ? Effect.fail(unavailable("claims")) : chain.claims(of)))
+          claims: (of) =>
+            Effect.flatMap(latest, ({ height }) =>
+              height < away.until ? Effect.fail(unavailable("claims")) : chain.claims(of)
+            )
         })
         const tx = ChainTx.of({
           ...port,
           broadcast: (bytes) =>
-            Effect.tap(port.broadcast(bytes), () => {
-              isAway = sent.some((broadcast) => broadcast.kind === kind)
-            }),
+            Effect.tap(port.broadcast(bytes), () =>
+              Effect.sync(() => {
+                const first = sent.find((broadcast) => broadcast.kind === kind)
+                if (first !== undefined) away.until = first.height + 125n
+              })
+            ),
           find: () => Effect.succeedNone
         })
         yield* startMiner.pipe(Effect.provideService(ChainTx, tx), Effect.provideService(ChainQuery, blind))
         const header = yield* headerAt(1n)
         yield* append(header, relaysOf(header, 5))
-        for (let i = 0; i < 30 && sent.every((broadcast) => broadcast.kind !== kind); i++) yield* runBlocks(1)
-        assert.isTrue(isAway)
-        yield* runBlocks(125)
-        isAway = false
-        yield* runBlocks(8)
+        for (let i = 0; i < 250 && away.until === 0n; i++) yield* runBlocks(1)
+        yield* runBlocks(133)
         assert.strictEqual(hashesOf(sent, kind).size, 1)
         assert.strictEqual((yield* stateOf(header)).status, kind === "CreateClaim" ? "claimed" : "proved")
       }).pipe(inWorld({ params: long }))
