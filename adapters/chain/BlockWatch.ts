@@ -239,22 +239,23 @@ export const makeBlockWatch = (
     /** Listens to an open socket; returns why it is left. */
     const listen = Effect.fnUntraced(function* (socket: number) {
       let unshownWait = UNSHOWN_WAIT
+      let isWordDue = false
       while (true) {
         const patience =
           state.unshown === undefined ? settings.pollEvery : Duration.min(unshownWait, settings.pollEvery)
         const word = yield* nextWord(patience)
         if (Option.isNone(word)) {
+          // The status named a block, and the socket has had its time to do so: it is deaf.
+          if (isWordDue) return "the socket is silent although there are new blocks"
           const before = state.shown
           yield* note(look)
-          // The status named a block of which the socket said nothing: it is deaf.
-          if (state.shown > before && state.unshown === undefined && patience === settings.pollEvery) {
-            return "the socket is silent although there are new blocks"
-          }
+          isWordDue = state.shown > before && state.unshown === undefined && patience === settings.pollEvery
         } else if (word.value._tag === "Ended") {
           if (word.value.socket === socket) return word.value.failure.message
         } else if (word.value._tag === "Hint") {
           if (isDue(word.value.height)) yield* note(look)
         } else {
+          isWordDue = false
           const { chainId, height } = word.value.header
           const expected = ledger.chainBeside(chainId)
           if (chainId !== expected) {

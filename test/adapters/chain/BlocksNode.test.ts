@@ -151,6 +151,23 @@ describe("BlocksNode", () => {
   )
 
   test(
+    "keeps a socket whose word of a block comes a moment after the status has named it",
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const node = yield* fakeComet(chain)
+      const { reaches, reasons } = yield* follow([node])
+      yield* eventually("the subscription", () => node.opened === 1 && node.sockets.size === 1)
+      for (let height = 6; height < 12; height++) {
+        chain.add()
+        yield* reaches(height)
+        node.announce()
+      }
+      assert.strictEqual(node.opened, 1)
+      assert.strictEqual(yield* reasons, "")
+    })
+  )
+
+  test(
     "leaves sockets on which garbage, words of others, large or binary frames come",
     Effect.gen(function* () {
       const chain = fakeChain(5)
