@@ -8,6 +8,7 @@ import { SessionLedger } from "../mining/SessionLedger.ts"
 import type { Block, ChainUnavailable } from "../ports/Blocks.ts"
 import type { ChainQuery } from "../ports/ChainQuery.ts"
 import { type Backlog, type StoreUnavailable, SupplierStore, type TxIntent } from "../ports/SupplierStore.ts"
+import type { SessionId } from "../protocol/Identifiers.ts"
 import { takesRelays } from "../session/SessionState.ts"
 import { rememberTimeout } from "../tx/TxTimeout.ts"
 import { type ClaimsOnChain, confirmGroup, readClaims } from "./ClaimsOnChain.ts"
@@ -16,7 +17,7 @@ import { liveBySessionEnd, refreshed, type SessionGroup } from "./SessionGroup.t
 import { sessionHeights } from "./SessionTerms.ts"
 import { settleGroup } from "./Settlement.ts"
 import { isolated } from "./Submission.ts"
-import { countFailedStep, forgetOthers, SubmissionMemory } from "./SubmissionMemory.ts"
+import { countFailedStep, forgetOthers, type Obstacle, SubmissionMemory } from "./SubmissionMemory.ts"
 import { submitClaims } from "./SubmitClaims.ts"
 import { requireProofs, submitProofs } from "./SubmitProofs.ts"
 
@@ -57,15 +58,23 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
     )
   }
   let waiting = 0
+  const unread = new Map<SessionId, Obstacle>()
   for (const ending of groups) {
     if (block.height < ending.sessionEnd) continue
     yield* Effect.gen(function* () {
       const group: SessionGroup = { ...ending, heights: yield* sessionHeights(ending.sessionEnd) }
       waiting += yield* sealSessions(group, look.backlog, block)
       yield* advanceGroup(yield* refreshed(group), look)
-    }).pipe(isolated("advance", { height: block.height }))
+    }).pipe(
+      Effect.tapErrorTag("ChainUnavailable", ({ message }) =>
+        Effect.sync(() => {
+          for (const { session } of ending.sessions) unread.set(session, { reason: "no_chain", detail: message })
+        })
+      ),
+      isolated("advance", { height: block.height })
+    )
   }
-  yield* tidy(look).pipe(isolated("tidy", { height: block.height }))
+  yield* tidy(look, unread).pipe(isolated("tidy", { height: block.height }))
   const outcome: LookOutcome = { waiting, failed: memory.failedSteps }
   return outcome
 })
@@ -96,7 +105,7 @@ const advanceGroup = Effect.fnUntraced(function* (group: SessionGroup, look: Loo
 })
 
 /** Drops transactions of sessions that are known to have all ended, notes about them, and sessions past their retention. */
-const tidy = Effect.fnUntraced(function* ({ block, intents }: Look) {
+const tidy = Effect.fnUntraced(function* ({ block, intents }: Look, unread: ReadonlyMap<SessionId, Obstacle>) {
   const ledger = yield* SessionLedger
   const store = yield* SupplierStore
   const memory = yield* SubmissionMemory
@@ -106,7 +115,8 @@ const tidy = Effect.fnUntraced(function* ({ block, intents }: Look) {
   if (doubted.size > 0) yield* countFailedStep
   const kept = new Set([...live.map(({ session }) => session), ...doubted])
   yield* forgetOthers(kept)
-  yield* memory.chain.obstacles.set(ledger.lease.supplier, [...memory.obstacles.values()])
+  const inTheWay = new Map([...memory.obstacles, ...unread])
+  yield* memory.chain.obstacles.set(ledger.lease.supplier, [...inTheWay.values()])
   for (const { txHash, sessions } of yield* intents) {
     if (sessions.some(({ session }) => kept.has(session))) continue
     yield* store.dropIntent(ledger.lease, txHash)

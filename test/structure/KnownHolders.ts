@@ -39,6 +39,10 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/chain/BlockWatch.ts": {
     inbox: { bound: "INBOX; the oldest word is dropped", metric: "none: 64 small words for each endpoint" }
   },
+  "adapters/chain/ChainChoice.ts": {
+    "#said": { bound: "endpoints of the configuration", metric: "none: one word for each node" },
+    "#asked": { bound: "endpoints of the configuration", metric: "none: one word for each node" }
+  },
   "adapters/chain/BlocksNode.ts": {
     changes: { bound: "CHANGES_BUFFER for each reader; older blocks are skipped", metric: "none: 16 blocks" }
   },
@@ -346,6 +350,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     candidates: { bound: "CANDIDATES_PER_TABLE × limits.capacity; the oldest goes", metric: RING_CACHES }
   },
   "domain/settlement/BuildProof.ts": { read: local("nodes on one path of a trie") },
+  "domain/settlement/AdvanceSessions.ts": { unread: local("live sessions of one look") },
   "domain/settlement/ObstacleNotices.ts": {
     told: { bound: "suppliers owned: forgotten with their pipeline", metric: HELD }
   },

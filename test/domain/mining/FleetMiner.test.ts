@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Layer, Logger, Redacted, Scope } from "effect"
 import { fund } from "../../../adapters/simchain/Operation.ts"
+import { SimNode } from "../../../adapters/simchain/SimNode.ts"
 import { SimChain } from "../../../adapters/simchain/SimChain.ts"
 import * as LeadershipMemory from "../../../adapters/memory/LeadershipMemory.ts"
 import * as SharedCacheMemory from "../../../adapters/memory/SharedCacheMemory.ts"
@@ -113,6 +114,27 @@ describe("a miner of a fleet", () => {
         }))
       })
     )
+  )
+
+  it.effect("says that its sessions wait for the chain while it cannot be read", () =>
+    Effect.gen(function* () {
+      const { miner } = yield* replica("a")
+      const node = yield* SimNode
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 2))
+      yield* runBlocks(4)
+      yield* node.setFaults({ queriesFail: true })
+      yield* runBlocks(3)
+      const [sentence, ...others] = (yield* miner.status).notices
+      assert.match(
+        sentence ?? "",
+        /^1 session of pokt1\w+ cannot be claimed or proven now, no_chain: the chain did not answer sharedParamsAt: switched off/
+      )
+      assert.deepStrictEqual(others, [])
+      yield* node.setFaults({ queriesFail: false })
+      yield* runBlocks(1)
+      assert.deepStrictEqual((yield* miner.status).notices, [])
+    }).pipe(inWorld())
   )
 
   it.effect("passes suppliers and leadership on within a second when it stops in order", () =>
