@@ -184,7 +184,7 @@ const shortText = (value: unknown): string => {
   const text = typeof value === "string" ? value : JSON.stringify(value)
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text
 }
-const MAX_TEXT = 240
+const MAX_TEXT = 400
 
 /** Texts of the product's log that scenarios look for. */
 const WATCHED = ["supplier stopped", "supplier failed"]
