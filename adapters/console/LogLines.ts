@@ -78,7 +78,7 @@ const jsonLine = Logger.map(
   Logger.formatStructured,
   ({ annotations, cause, level, message, spans, timestamp }): string =>
     Formatter.formatJson({
-      ...annotations,
+      ...Object.fromEntries(Object.entries(annotations).map(([name, value]) => [name, asJson(value)])),
       ...spans,
       level: level.toLowerCase(),
       time: timestamp,
@@ -86,6 +86,13 @@ const jsonLine = Logger.map(
       ...(cause !== undefined && { error: cause })
     })
 )
+
+/** Heights and amounts as numbers; those that JSON readers would round as text. */
+const asJson = (value: unknown): unknown => {
+  if (typeof value !== "bigint") return value
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value.toString()
+}
 
 const textOf = (message: unknown): string =>
   typeof message === "string"

@@ -26,6 +26,17 @@ describe("LogLines", () => {
     })
   )
 
+  it.effect("writes heights and amounts as numbers, where JSON can hold them", () =>
+    Effect.gen(function* () {
+      const { written, output } = collect()
+      yield* Effect.logInfo("block").pipe(
+        Effect.annotateLogs({ height: 10n, amount: 2n ** 60n }),
+        Effect.provide(LogLines.layer({ level: "info", format: "json" }, output))
+      )
+      assert.deepInclude(objects(written)[0], { height: 10, amount: "1152921504606846976" })
+    })
+  )
+
   it.effect("names the cause of a failure in error", () =>
     Effect.gen(function* () {
       const { written, output } = collect()
