@@ -32,7 +32,7 @@ export const layerMiner = ({
   )
 }
 
-/** Blocks and queries of a relayer. Without a chain id in its configuration, its chain is that of the first block it sees. */
+/** Blocks and queries of a relayer. Without a chain id in its configuration, its chain is the one that its nodes agree on. */
 export const layerRelayer = ({ pocketNode }: RelayerConfig): Layer.Layer<Blocks | ChainQuery> =>
   layerNodes(nodesOf(pocketNode), pocketNode.chainId, BLOCK_TIME, { deadline: pocketNode.queryTimeout })
 

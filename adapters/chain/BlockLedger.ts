@@ -23,17 +23,6 @@ export const BLOCKS_KEPT = 4_096
 export class BlockLedger {
   readonly #byHeight = new Map<bigint, BlockHead>()
   #latest: BlockHead | undefined
-  #chainId: string | undefined
-
-  /** `chainId`: the chain that blocks must be of; left out: that of the first one taken. */
-  constructor(chainId?: string) {
-    this.#chainId = chainId
-  }
-
-  /** The chain whose blocks are published, where something of the chain `found` is shown. */
-  chainBeside(found: string): string {
-    return this.#chainId ?? found
-  }
 
   /** The newest published block. */
   get latest(): Block | undefined {
@@ -71,7 +60,6 @@ export class BlockLedger {
     if (latest !== undefined && isNewest && head.timeUnixNano <= latest.timeUnixNano) {
       return Result.fail({ height, detail: `its time is not after that of block ${latest.height}` })
     }
-    this.#chainId ??= head.chainId
     this.#byHeight.set(height, head)
     if (this.#byHeight.size > BLOCKS_KEPT) this.#forgetLowest()
     if (isNewest) this.#latest = head

@@ -2,9 +2,10 @@
  * Follows the blocks of one endpoint: its words by WebSocket, its status when the socket is silent or cannot be used, and
  * what it shows of the blocks it names. A height is believed only once its block was read.
  */
-import { Clock, Duration, Effect, Exit, Option, Queue, Random, Result, Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Option, Queue, Random, Result, Scope } from "effect"
 import { monotonicMillisOf } from "../../domain/lifecycle/MonotonicTime.ts"
 import type { BlockLedger } from "./BlockLedger.ts"
+import type { ChainChoice } from "./ChainChoice.ts"
 import type { BlockHead, CometRpc, RpcFailure } from "./CometRpc.ts"
 import type { EndpointFault } from "./EndpointHealth.ts"
 import { EndpointFailed } from "./EndpointFailed.ts"
@@ -12,7 +13,7 @@ import { type AnnouncedHeader, subscribeHeaders } from "./HeaderSubscription.ts"
 
 /** How blocks are followed. */
 export interface BlockWatchSettings {
-  /** Chain that the endpoints must be of; undefined: whatever the first block is of. */
+  /** Chain that the endpoints must be of; undefined: the one that they agree on (`ChainChoice`). */
   readonly chainId: string | undefined
   /** How long the socket may be silent until the status is asked for. */
   readonly pollEvery: Duration.Duration
@@ -43,6 +44,8 @@ export interface BlockWatch {
   readonly state: WatchedEndpoint
   /** Looks at the endpoint at once: somebody says that there is a block at this height. */
   readonly hint: (height: bigint) => void
+  /** Looks at the endpoint at once: of which chain it is matters now. */
+  readonly ask: () => void
   /** Follows until interrupted. `onFirstLook` runs once, when the endpoint has shown its newest block or failed to. */
   readonly run: (onFirstLook: Effect.Effect<void>) => Effect.Effect<never>
 }
@@ -50,6 +53,9 @@ export interface BlockWatch {
 /** What a watch tells others. */
 export interface BlockWatchSink {
   readonly ledger: BlockLedger
+  readonly chain: ChainChoice
+  /** What the endpoint's answer, or that there is none, means for the choice of the chain. */
+  readonly noteChain: (said: string | undefined) => Effect.Effect<void>
   /** The ledger took a newest block. Called in the same turn. */
   readonly published: () => void
   readonly report: (fault: EndpointFault, detail: string | undefined) => Effect.Effect<void>
@@ -58,6 +64,7 @@ export interface BlockWatchSink {
 type Word =
   | { readonly _tag: "Header"; readonly header: AnnouncedHeader }
   | { readonly _tag: "Hint"; readonly height: bigint }
+  | { readonly _tag: "Ask" }
   | { readonly _tag: "Ended"; readonly socket: number; readonly failure: EndpointFailed }
 
 /** Words of a socket that wait to be looked at; a height makes lower ones superfluous, so the oldest may be dropped. */
@@ -118,14 +125,17 @@ export const makeBlockWatch = (
         (error) => asEndpointFailed(name, error)
       )
 
+    /** Whether something of the chain `found` is of the one that is followed. Nothing is while that is not known. */
+    const isOfChain = Effect.fnUntraced(function* (found: string) {
+      const { chainId } = sink.chain
+      if (chainId !== undefined && found !== chainId) yield* sink.report("wrong_chain", wrongChain(chainId, found))
+      return found === chainId
+    })
+
     /** Takes the blocks shown, in order; whether they belong to the published chain. */
     const take = Effect.fnUntraced(function* (heads: ReadonlyArray<BlockHead>) {
       for (const head of heads) {
-        const expected = ledger.chainBeside(head.chainId)
-        if (head.chainId !== expected) {
-          yield* sink.report("wrong_chain", wrongChain(expected, head.chainId))
-          return false
-        }
+        if (!(yield* isOfChain(head.chainId))) return false
         const offered = ledger.offer(head)
         if (Result.isFailure(offered)) {
           const { detail, height } = offered.failure
@@ -187,12 +197,14 @@ export const makeBlockWatch = (
 
     const look = Effect.gen(function* () {
       lookedAt = now()
-      const status = yield* withDeadline("status", client.status)
-      const expected = ledger.chainBeside(status.network)
-      if (status.network !== expected) {
-        yield* sink.report("wrong_chain", wrongChain(expected, status.network))
-        return
+      const status = yield* withDeadline("status", client.status).pipe(Effect.tapError(() => sink.noteChain(undefined)))
+      yield* sink.noteChain(status.network)
+      if (sink.chain.chainId === undefined) {
+        // Others may be asked at this moment, each for as long as one call may take.
+        const longest = Duration.times(settings.callDeadline, 2)
+        yield* Effect.timeoutOption(Deferred.await(sink.chain.everybodyAsked), longest)
       }
+      if (!(yield* isOfChain(status.network))) return
       yield* observe(status.height > state.shown ? yield* executed(status.height) : status.height)
       const latest = ledger.latest?.height ?? 0n
       const behind = latest - max(status.height, state.shown)
@@ -224,12 +236,13 @@ export const makeBlockWatch = (
         const left = until - now()
         const word = left > 0 ? yield* nextWord(Duration.millis(left)) : Option.none<Word>()
         if (Option.isNone(word)) return
-        if (word.value._tag === "Hint" && isDue(word.value.height)) return
+        if (word.value._tag === "Ask" || (word.value._tag === "Hint" && isDue(word.value.height))) return
       }
     })
 
     /** Whether no new block came for too long; tells so once for each such time. */
     const isStalled = Effect.suspend(() => {
+      if (sink.chain.chainId === undefined) advancedAt = now()
       const still = now() - advancedAt
       if (still <= Duration.toMillis(settings.stallAfter)) return Effect.succeed(false)
       advancedAt = now()
@@ -254,15 +267,14 @@ export const makeBlockWatch = (
           if (word.value.socket === socket) return word.value.failure.message
         } else if (word.value._tag === "Hint") {
           if (isDue(word.value.height)) yield* note(look)
+        } else if (word.value._tag === "Ask") {
+          yield* note(look)
         } else {
           isWordDue = false
           const { chainId, height } = word.value.header
-          const expected = ledger.chainBeside(chainId)
-          if (chainId !== expected) {
-            yield* sink.report("wrong_chain", wrongChain(expected, chainId))
-            return "headers of another chain"
-          }
-          yield* note(observe(height))
+          if (sink.chain.chainId === undefined) yield* note(look)
+          else if (yield* isOfChain(chainId)) yield* note(observe(height))
+          else return "headers of another chain"
         }
         unshownWait = state.unshown === undefined ? UNSHOWN_WAIT : Duration.times(unshownWait, 2)
         if (yield* isStalled) return "no new block came"
@@ -315,6 +327,9 @@ export const makeBlockWatch = (
       state,
       hint: (height) => {
         Queue.offerUnsafe(inbox, { _tag: "Hint", height })
+      },
+      ask: () => {
+        Queue.offerUnsafe(inbox, { _tag: "Ask" })
       },
       run
     }

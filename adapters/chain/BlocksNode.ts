@@ -7,7 +7,14 @@ import type { ReadinessReason } from "../../domain/lifecycle/Readiness.ts"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { type Block, Blocks, ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { BlockLedger } from "./BlockLedger.ts"
-import { asEndpointFailed, type BlockWatchSettings, makeBlockWatch, type WatchedEndpoint } from "./BlockWatch.ts"
+import {
+  asEndpointFailed,
+  type BlockWatch,
+  type BlockWatchSettings,
+  makeBlockWatch,
+  type WatchedEndpoint
+} from "./BlockWatch.ts"
+import { ChainChoice } from "./ChainChoice.ts"
 import type { BlockHead, CometRpc } from "./CometRpc.ts"
 import { EndpointFailed } from "./EndpointFailed.ts"
 import { RpcEndpoints } from "./RpcEndpoints.ts"
@@ -50,7 +57,11 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
     Effect.gen(function* () {
       const { endpoints, pool } = yield* RpcEndpoints
       const runSync = Effect.runSyncWith(yield* Effect.context<never>())
-      const ledger = new BlockLedger(settings.chainId)
+      const ledger = new BlockLedger()
+      const chain = new ChainChoice(
+        endpoints.map(({ name }) => name),
+        settings.chainId
+      )
       const changes = yield* Effect.acquireRelease(
         PubSub.sliding<Block>({ capacity: CHANGES_BUFFER, replay: 1 }),
         PubSub.shutdown
@@ -61,9 +72,25 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
         runSync(PubSub.publish(changes, ledger.latest))
         Deferred.doneUnsafe(started, Effect.void)
       }
-      const watches = yield* Effect.forEach(endpoints, ({ client, name }) =>
+      /** Takes what an endpoint says of its chain; all are looked at anew at the first word and once the chain is known. */
+      const noteChain = Effect.fnUntraced(function* (name: string, said: string | undefined) {
+        const isFirst = said !== undefined && chain.chainId === undefined && chain.isUnheard
+        const choice = said === undefined ? chain.noteAsked(name) : chain.say(name, said)
+        if (choice === "disagreement") for (const { text } of chain.reasons) yield* Effect.logError(text)
+        if (choice === "chosen") {
+          yield* Effect.annotateLogs(Effect.logInfo("the chain is the one that its nodes name"), {
+            chain: chain.chainId
+          })
+        }
+        if (isFirst || choice === "chosen") {
+          for (const { ask, state } of watches) if (state.name !== name) ask()
+        }
+      })
+      const watches: ReadonlyArray<BlockWatch> = yield* Effect.forEach(endpoints, ({ client, name }) =>
         makeBlockWatch(name, client, settings, {
           ledger,
+          chain,
+          noteChain: (said) => noteChain(name, said),
           published,
           report: (fault, detail) => pool.report(name, fault, detail)
         })
@@ -95,8 +122,7 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
       )
 
       const believed = (name: string, head: BlockHead): Effect.Effect<Block, EndpointFailed> => {
-        if (head.chainId !== ledger.chainBeside(head.chainId))
-          return disbelieved(name, `shows a block of chain ${head.chainId}`)
+        if (head.chainId !== chain.chainId) return disbelieved(name, `shows a block of chain ${head.chainId}`)
         const known = ledger.at(head.height)
         // A block above the newest is published by a watch, in order; here it is only shown.
         if (known === undefined && head.height > (ledger.latest?.height ?? 0n)) return Effect.succeed(toBlock(head))
@@ -128,6 +154,7 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
         endpoints: Effect.sync(() => watches.map(({ state }) => ({ ...state }))),
         reasons: Effect.map(pool.reasons, (reasons) => [
           ...reasons,
+          ...chain.reasons,
           ...reasonsOf(
             watches.map(({ state }) => state),
             ledger.latest !== undefined

@@ -78,7 +78,7 @@ export const relayerPocketNode = section({
     optional({
       codec: NonEmptyText,
       type: "text",
-      meaning: "Chain that the nodes must be of; left out: that of the first block seen."
+      meaning: "Chain that the nodes must be of; left out: the one that most of them name."
     })
   )
 })

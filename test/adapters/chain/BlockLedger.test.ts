@@ -25,7 +25,7 @@ const outcomes = (ledger: BlockLedger, heads: ReadonlyArray<BlockHead>) =>
 
 describe("BlockLedger", () => {
   it("takes newer blocks, knows those it has, and remembers older ones", () => {
-    const ledger = new BlockLedger("test")
+    const ledger = new BlockLedger()
     const heads = [5, 5, 6, 9, 8, 3, 9].map((height) => headOf(height))
     assert.deepStrictEqual(outcomes(ledger, heads), ["newest", "known", "newest", "newest", "older", "older", "known"])
     assert.strictEqual(ledger.latest?.height, 9n)
@@ -34,7 +34,7 @@ describe("BlockLedger", () => {
   })
 
   it("refuses another block at a height, above another parent, below another child, and a newer one that is older", () => {
-    const ledger = new BlockLedger("test")
+    const ledger = new BlockLedger()
     outcomes(ledger, [headOf(5), headOf(6)])
     assert.deepStrictEqual(outcomes(ledger, [headOf(6, 1), headOf(7, 1), headOf(4, 1)]), ["no: 6", "no: 6", "no: 4"])
     assert.deepStrictEqual(outcomes(ledger, [{ ...headOf(9), timeUnixNano: 6_000n }]), ["no: 9"])
@@ -43,7 +43,7 @@ describe("BlockLedger", () => {
   })
 
   it("keeps so many blocks, the newest of them", () => {
-    const ledger = new BlockLedger("test")
+    const ledger = new BlockLedger()
     for (let height = 1; height <= BLOCKS_KEPT + 10; height++) ledger.offer(headOf(height))
     assert.strictEqual(ledger.size, BLOCKS_KEPT)
     assert.strictEqual(ledger.at(10n), undefined)
@@ -63,7 +63,7 @@ describe("BlockLedger", () => {
     { offers: Schema.Array(Offer) },
     ({ offers }) =>
       Effect.sync(() => {
-        const ledger = new BlockLedger("test")
+        const ledger = new BlockLedger()
         const published = new Map<bigint, string>()
         let newest = 0n
         for (const { chain, height } of offers) {

@@ -1,13 +1,14 @@
 /** Blocks of real sockets to nodes that stop, lag, lie, fork or fall silent. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, Layer, Option, Result, type Scope, Stream } from "effect"
+import type { BlockWatchSettings } from "../../../adapters/chain/BlockWatch.ts"
 import * as BlocksNode from "../../../adapters/chain/BlocksNode.ts"
 import * as RpcEndpoints from "../../../adapters/chain/RpcEndpoints.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { eventually, type FakeComet, FakeChain, fakeChain, fakeComet } from "./FakeComet.ts"
 
 /** Quick, so that what real nodes do in minutes happens in milliseconds. */
-const quick = {
+const quick: BlockWatchSettings = {
   chainId: "test",
   pollEvery: Duration.millis(100),
   stallAfter: Duration.seconds(20),
@@ -16,7 +17,7 @@ const quick = {
   longestPause: Duration.millis(50)
 }
 
-const follow = (nodes: ReadonlyArray<FakeComet>, settings: Partial<typeof quick> = {}) =>
+const follow = (nodes: ReadonlyArray<FakeComet>, settings: Partial<BlockWatchSettings> = {}) =>
   Effect.gen(function* () {
     const urls = nodes.map(({ url }) => url)
     const rpc = RpcEndpoints.layer({ ...RpcEndpoints.defaultRpcSettings(urls), deadline: Duration.millis(800) })
@@ -297,6 +298,86 @@ describe("BlocksNode", () => {
         )
       )
       assert.isTrue(Result.isFailure(yield* Effect.result(blocks.latest)))
+    })
+  )
+
+  const free = { chainId: undefined }
+  const blocking = (about: BlocksNode.BlockEndpoints["Service"]) =>
+    Effect.runSync(about.reasons)
+      .filter(({ isBlocking }) => isBlocking)
+      .map(({ text }) => text)
+      .join("; ")
+
+  test(
+    "without a chain id follows the chain that most nodes name, not that of the quickest",
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const wrong = yield* fakeComet(fakeChain(50), { network: "other" })
+      const nodes = [wrong, yield* fakeComet(chain, { slowMillis: 50 }), yield* fakeComet(chain, { slowMillis: 80 })]
+      const { latest, says, seen } = yield* follow(nodes, free)
+      assert.strictEqual(latest(), 5)
+      yield* says(new RegExp(`${wrong.port}: is a node of the chain "other", not of "test"`))
+      chain.add()
+      yield* eventually("the next block", () => latest() === 6)
+      assert.deepStrictEqual(seen, [5, 6])
+    })
+  )
+
+  test(
+    "without a chain id believes no node while they disagree, names them, and goes on once they agree",
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const right = yield* fakeComet(chain)
+      const wrong = yield* fakeComet(fakeChain(50), { network: "other", slowMillis: 50 })
+      const { about, blocks, latest, seen } = yield* follow([right, wrong], free)
+      yield* eventually("the disagreement", () => /nodes disagree/.test(blocking(about)))
+      assert.include(blocking(about), `127.0.0.1:${right.port} says "test", 127.0.0.1:${wrong.port} says "other"`)
+      assert.include(blocking(about), "set pocket_node.chain_id")
+      assert.strictEqual(latest(), 0)
+      assert.isTrue(Result.isFailure(yield* Effect.result(blocks.at(3n))))
+      chain.add()
+      right.announce()
+      wrong.announce()
+      const asked = wrong.calls.length
+      yield* eventually("further looks", () => wrong.calls.length > asked + 2)
+      assert.deepStrictEqual(seen, [])
+      wrong.chain = chain
+      wrong.is.network = "test"
+      yield* eventually("a block", () => latest() === 6)
+      yield* eventually("no reasons", () => Effect.runSync(about.reasons).length === 0)
+    })
+  )
+
+  test(
+    "without a chain id takes the word of the nodes that answer, says which did not, and names one that comes back wrong",
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const away = yield* nobody(fakeChain(50))
+      away.is.network = "other"
+      const node = yield* fakeComet(chain)
+      const { about, latest, says } = yield* follow([away, node], free)
+      yield* eventually("a block", () => latest() === 5)
+      yield* says(new RegExp(`the chain "test" is the word of some nodes only, 127.0.0.1:${away.port} did not say`))
+      assert.strictEqual(blocking(about), "")
+      yield* Effect.promise(() => away.start())
+      yield* says(new RegExp(`${away.port}: is a node of the chain "other", not of "test"`))
+      assert.strictEqual(latest(), 5)
+    })
+  )
+
+  test(
+    "without a chain id asks all nodes when the first of them is back, and does not believe that one alone",
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const nodes = [yield* nobody(fakeChain(50)), yield* nobody(chain), yield* nobody(chain)] as const
+      nodes[0].is.network = "other"
+      nodes[1].is.slowMillis = 100
+      nodes[2].is.slowMillis = 100
+      const { latest, says } = yield* follow(nodes, { ...free, longestPause: Duration.seconds(10) })
+      yield* says(/no block of the chain was seen yet/)
+      yield* Effect.forEach(nodes, (node) => Effect.promise(() => node.start()))
+      yield* eventually("a block", () => latest() === 5)
+      yield* says(new RegExp(`${nodes[0].port}: is a node of the chain "other"`))
     })
   )
 
