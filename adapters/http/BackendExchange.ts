@@ -107,7 +107,7 @@ export const exchange = (
         },
         onResponseError: (_, cause) => {
           deadlines.delete(watched)
-          const reason = aborted ?? (isInvalid(cause) ? "invalid" : "unreachable")
+          const reason = aborted ?? reasonOf(cause)
           resume(Effect.fail(new ExchangeFailed({ reason, cause })))
         }
       }
@@ -118,6 +118,11 @@ export const exchange = (
       onGivenUp()
     })
   })
+
+const reasonOf = (cause: Error): ExchangeFailed["reason"] => {
+  if (cause instanceof errors.HeadersTimeoutError) return "timeout"
+  return isInvalid(cause) ? "invalid" : "unreachable"
+}
 
 /** undici names arguments that it refuses before it sends anything. */
 const isInvalid = (cause: Error): boolean =>

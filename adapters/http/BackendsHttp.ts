@@ -34,7 +34,11 @@ export interface BackendOptions extends BreakerOptions {
   readonly loadBalancing: "round_robin" | "first_healthy"
   /** Whole time of one relay, all tries included. */
   readonly timeout: Duration.Duration
+  /** Longest wait for the beginning of an answer; zero: only `timeout` bounds it. Half a second early or late. */
+  readonly headersTimeout: Duration.Duration
   readonly connectTimeout: Duration.Duration
+  /** Idle time of a connection before its first TCP keep-alive. */
+  readonly keepAliveDelay: Duration.Duration
   readonly maxConnections: number
   readonly idleTimeout: Duration.Duration
   /** Largest answer in bytes, inclusive. */
@@ -148,9 +152,10 @@ const acquireTarget = (endpoint: BackendEndpoint, options: BackendOptions, metri
       const pool = new Pool(endpoint.url.origin, {
         connections: options.maxConnections,
         connectTimeout: Duration.toMillis(options.connectTimeout),
+        connect: { keepAlive: true, keepAliveInitialDelay: Duration.toMillis(options.keepAliveDelay) },
         keepAliveTimeout: Duration.toMillis(options.idleTimeout),
-        // The relay's own time bound cancels; these would only cut long answers short.
-        headersTimeout: 0,
+        headersTimeout: headersTimeoutOf(options),
+        // The relay's own time bound cancels; this would only cut long answers short.
         bodyTimeout: 0,
         allowH2: false
       })
@@ -160,6 +165,10 @@ const acquireTarget = (endpoint: BackendEndpoint, options: BackendOptions, metri
     }),
     ({ pool }) => Effect.promise(() => pool.destroy())
   )
+
+/** Milliseconds; none where the relay's own time bound comes first, which costs no timer for each connection. */
+const headersTimeoutOf = ({ headersTimeout, timeout }: BackendOptions): number =>
+  Duration.isLessThan(headersTimeout, timeout) ? Duration.toMillis(headersTimeout) : 0
 
 /** None: the request suits no endpoint. */
 const outcomeOf = (result: Result.Result<BackendAnswer, ExchangeFailed>): EndpointOutcome | undefined => {

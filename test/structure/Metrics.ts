@@ -9,11 +9,11 @@ export interface MetricUse {
 }
 
 /** Names of ours begin like this. */
-const LITERAL = /"((?:ha|relaymill)_[a-z0-9_]+)"/g
+const LITERAL = /"((?:ha|relaymill|process|nodejs)_[a-z0-9_]+)"/g
 
 /** `const counter = (name: string, …) => Metric.counter(`ha_miner_${name}`, …)`. */
 const PREFIXED =
-  /const (\w+) = \((\w+): string[^=]*=>\s*Metric\.\w+\(`((?:ha|relaymill)_[a-z0-9_]*)\$\{(\w+)\}([a-z0-9_]*)`/g
+  /const (\w+) = \((\w+): string[^=]*=>\s*Metric\.\w+\(`((?:ha|relaymill|process|nodejs)_[a-z0-9_]*)\$\{(\w+)\}([a-z0-9_]*)`/g
 
 /** A constructor and what follows: a literal, a template, or a parameter called `name`. */
 const CONSTRUCTED = /\bMetric\.(?:counter|gauge|histogram|summary|frequency|timer)\(\s*([^\s,)]+)/g
@@ -34,13 +34,14 @@ export const metricsOf = ({ path, code }: SourceFile): ReadonlyArray<MetricUse> 
 export const unreadableMetricsOf = ({ path, code }: SourceFile): ReadonlyArray<string> =>
   Array.from(code.matchAll(CONSTRUCTED))
     .filter(
-      ({ 1: argument = "" }) => !/^(?:"(?:ha|relaymill)_|`(?:ha|relaymill)_[a-z_]*\$\{\w+\}|name$)/.test(argument)
+      ({ 1: argument = "" }) =>
+        !/^(?:"(?:ha|relaymill|process|nodejs)_|`(?:ha|relaymill|process|nodejs)_[a-z_]*\$\{\w+\}|name$)/.test(argument)
     )
     .map(({ index, 1: argument }) => `${path}:${lineAt(code, index)} ${argument}`)
 
 /** Objects of labels: of `withAttributes`, of the miner's `add` and `set`, of `fillGauge`; and lists of label names. */
 const LABELS =
-  /(?:withAttributes|Metrics\.add|Metrics\.set|\badd|\bset)\(\s*[\w.]+,\s*\{([^{}]*)\}|fillGauge\(\s*"[^"]+",\s*"[^"]*",\s*(?:\(\) =>[^,{}]*|[\w.]+),\s*\{([^{}()]*)\}|"(?:ha|relaymill)_[a-z0-9_]+",\s*"[^"]*",\s*\[([^\]]*)\]|const labels = \{([^{}]*)\}/g
+  /(?:withAttributes|Metrics\.add|Metrics\.set|\badd|\bset)\(\s*[\w.]+,\s*\{([^{}]*)\}|fillGauge\(\s*"[^"]+",\s*"[^"]*",\s*(?:\(\) =>[^,{}]*|[\w.]+),\s*\{([^{}()]*)\}|"(?:ha|relaymill|process|nodejs)_[a-z0-9_]+",\s*"[^"]*",\s*\[([^\]]*)\]|const labels = \{([^{}]*)\}/g
 
 /** Every label that a file gives to metrics, by the place where it is named. */
 export const labelsOf = ({ path, code }: SourceFile): ReadonlyArray<MetricUse> =>
