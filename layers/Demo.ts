@@ -252,6 +252,8 @@ const layerBackends = Layer.unwrap(
         loadBalancing: "round_robin",
         timeout: Duration.seconds(5),
         connectTimeout: Duration.seconds(2),
+        headersTimeout: Duration.zero,
+        keepAliveDelay: Duration.seconds(30),
         maxConnections: 64,
         idleTimeout: Duration.seconds(30),
         maxAnswerBytes: defaultRelayPolicy.maxBodyBytes,

@@ -14,6 +14,7 @@ import * as SharedCacheRedis from "../adapters/redis/SharedCacheRedis.ts"
 import { StreamLosses } from "../adapters/redis/StreamLosses.ts"
 import * as SupplierStoreRedis from "../adapters/redis/SupplierStoreRedis.ts"
 import * as CachedChainQuery from "../domain/cache/CachedChainQuery.ts"
+import { warmUp } from "../domain/cache/RefreshCaches.ts"
 import { SupplierStates } from "../domain/cache/SupplierStates.ts"
 import { BulkSha256 } from "../domain/crypto/BulkSha256.ts"
 import { BlockHint, followAnnouncements } from "../domain/chain/BlockAnnouncement.ts"
@@ -34,6 +35,8 @@ import * as Tracing from "./Tracing.ts"
 
 /** Longest time from the signal to the end of the process. */
 const DRAIN_DEADLINE = Duration.seconds(25)
+/** Reads at one time while caches are filled at the start, and the longest time for it. */
+const WARM_UP = { concurrency: 10, limit: Duration.seconds(30) }
 const HERE = "0.0.0.0"
 
 /** Mines until it is interrupted, then drains. `started` is told the running miner. */
@@ -69,6 +72,7 @@ export const runMinerProcess = <E, R>(
         yield* startProbes({ host, port, reasons })
       }
       yield* Effect.forkScoped(followAnnouncements(yield* BlockHint))
+      yield* Effect.forkScoped(warmUp({ applications: config.knownApplications, ...WARM_UP }))
       yield* started(miner)
       const end = drain([{ name: "committed, checkpointed, leases released", run: miner.drain }], DRAIN_DEADLINE)
       return yield* Effect.onExit(Effect.never, () => end)

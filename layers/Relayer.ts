@@ -102,7 +102,7 @@ const layerProcess = <E, R>(config: RelayerConfig, chain: Layer.Layer<Blocks | C
         RelayLogRedis.layerWith({ ...RelayLogRedis.defaultSettings, highWater: config.streamHighWater }),
         MeterStoreRedis.layerWith({
           keyPrefix: config.relayMeter.keyPrefix,
-          lifetime: MeterStoreRedis.DEFAULT_LIFETIME
+          lifetime: config.relayMeter.cacheTtl
         }),
         BackendsHttp.layer(backendsOf(config)),
         RingVerifierNative.layer,

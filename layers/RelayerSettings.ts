@@ -2,6 +2,7 @@
 import { Duration, Redacted } from "effect"
 import type { BackendConfig } from "../adapters/config/BackendConfig.ts"
 import type { RelayerConfig } from "../adapters/config/RelayerConfig.ts"
+import { servedTransports } from "../adapters/config/ServicesConfig.ts"
 import { type ServiceSettings, settle } from "../adapters/config/ServiceSettings.ts"
 import type { BackendOptions } from "../adapters/http/BackendsHttp.ts"
 import { defaultRelayPolicy, type RelayPolicy, type ServicePolicy } from "../domain/relay/RelayPolicy.ts"
@@ -38,7 +39,7 @@ export const backendsOf = (config: RelayerConfig): ReadonlyArray<BackendOptions>
   Array.from(config.services, ([id, service]) => {
     const settings = settle(config, service)
     return Array.from(settings.backends.values())
-      .filter(({ transport }) => transport !== "websocket" && transport !== "grpc")
+      .filter(({ transport }) => servedTransports.has(transport))
       .map((backend) => backendOptions(id, backend, settings))
   }).flat()
 
@@ -54,7 +55,9 @@ const backendOptions = (service: string, backend: BackendConfig, settings: Servi
   })),
   loadBalancing: backend.loadBalancing ?? (backend.endpoints.length > 1 ? "round_robin" : "first_healthy"),
   timeout: settings.timeouts.request,
+  headersTimeout: settings.timeouts.responseHeader,
   connectTimeout: Duration.sum(settings.timeouts.dial, settings.timeouts.tlsHandshake),
+  keepAliveDelay: settings.keepAliveDelay,
   maxConnections: settings.pool.maxConnectionsPerHost,
   idleTimeout: settings.pool.idleTimeout,
   maxAnswerBytes: settings.maxBodySizeBytes,

@@ -18,8 +18,13 @@ export interface ConfigRow {
   /** As written in a file; `required` or empty. */
   readonly fallback: string
   readonly meaning: string
-  /** `ignored`: accepted with one warning. `refused`: stops the start unless left at its default. */
-  readonly status: "used" | "ignored" | "refused"
+  /**
+   * `ignored`: accepted with one warning. `warned`: the same unless left at its default. `refused`: stops the start
+   * unless left at its default.
+   */
+  readonly status: "used" | "ignored" | "warned" | "refused"
+  /** Where the value is in the decoded section, names joined by dots; items and entries add none. Empty: itself. */
+  readonly property: string
 }
 
 /**
@@ -195,13 +200,18 @@ export const section = <F extends Fields>(fields: F, rules: SectionRules<Section
       })
     },
     rows: (place) => [
-      ...Object.values(fields).flatMap((field) => field.reader.rows(joinPlace(place, field.name))),
+      ...Object.entries(fields).flatMap(([property, field]) =>
+        field.reader
+          .rows(joinPlace(place, field.name))
+          .map((each) => ({ ...each, property: each.property === "" ? property : `${property}.${each.property}` }))
+      ),
       ...Object.entries(ignored).map(([name, sentence]) => ({
         place: joinPlace(place, name),
         type: "any",
         fallback: "",
         meaning: sentence,
-        status: "ignored" as const
+        status: "ignored" as const,
+        property: ""
       }))
     ]
   }
@@ -283,7 +293,8 @@ const row = <A>(place: string, spec: KeySpec<A>, fallback: string): ConfigRow =>
   type: spec.type,
   fallback,
   meaning: spec.meaning,
-  status: spec.notBuilt === undefined ? "used" : "refused"
+  status: spec.notBuilt === undefined ? "used" : "refused",
+  property: ""
 })
 
 /** An item of a list or an entry of a mapping is not required: nobody has to write one. */

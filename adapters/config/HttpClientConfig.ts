@@ -1,18 +1,20 @@
 /** Timeouts and connection pools of backend calls: `http_transport`, `timeout_profiles`, `pool_profiles`. */
 import { Duration, Option } from "effect"
 import { key, mapOf, type Reader, section, type ValueOf } from "./ConfigReader.ts"
-import { count, flag, seconds } from "./KeyKinds.ts"
+import { count, flag, seconds, withoutEffect } from "./KeyKinds.ts"
+
+const NO_IDLE_BOUND = "idle connections are bounded by max_conns_per_host and idle_conn_timeout_seconds"
 
 /** `http_transport`: what applies where no profile says otherwise. Zero means the default. */
 export const httpTransport = section(
   {
     maxIdleConnections: key(
       "max_idle_conns",
-      count({ fallback: "500", unset: "zero" }, "Idle connections over all backends.")
+      withoutEffect(count({ fallback: "500", unset: "zero" }, "Idle connections over all backends."), NO_IDLE_BOUND)
     ),
     maxIdleConnectionsPerHost: key(
       "max_idle_conns_per_host",
-      count({ fallback: "100", unset: "zero" }, "Idle connections to one backend.")
+      withoutEffect(count({ fallback: "100", unset: "zero" }, "Idle connections to one backend."), NO_IDLE_BOUND)
     ),
     maxConnectionsPerHost: key(
       "max_conns_per_host",
@@ -32,10 +34,22 @@ export const httpTransport = section(
     ),
     expectContinueTimeout: key(
       "expect_continue_timeout_seconds",
-      seconds({ fallback: "1", unset: "zero" }, "Wait for `100 Continue`.")
+      withoutEffect(
+        seconds({ fallback: "1", unset: "zero" }, "Wait for `100 Continue`."),
+        "requests to backends never carry Expect"
+      )
     ),
-    tcpKeepAlive: key("tcp_keep_alive_seconds", seconds({ fallback: "30", unset: "zero" }, "Between TCP keep-alives.")),
-    disableCompression: key("disable_compression", flag(true, "Backends are asked for uncompressed answers."))
+    tcpKeepAlive: key(
+      "tcp_keep_alive_seconds",
+      seconds({ fallback: "30", unset: "zero" }, "Idle time of a connection before its first TCP keep-alive.")
+    ),
+    disableCompression: key(
+      "disable_compression",
+      withoutEffect(
+        flag(true, "Backends are asked for uncompressed answers."),
+        "backends are always asked for uncompressed answers"
+      )
+    )
   },
   { ignored: { response_header_timeout_seconds: "never has an effect, the timeout profile decides" } }
 )
@@ -67,7 +81,7 @@ const poolProfile = section({
   ),
   maxIdleConnectionsPerHost: key(
     "max_idle_conns_per_host",
-    count({ fallback: "0", least: 0 }, "Idle connections; 0: `http_transport`.")
+    withoutEffect(count({ fallback: "0", least: 0 }, "Idle connections; 0: `http_transport`."), NO_IDLE_BOUND)
   ),
   idleTimeout: key(
     "idle_conn_timeout_seconds",

@@ -1,5 +1,5 @@
 /** The recurring kinds of keys with their texts for the reference. Zero means the default wherever `zeroIsDefault` says so. */
-import { type Duration, Option } from "effect"
+import { type Duration, Equal, Option } from "effect"
 import { belowOne, type Reader, withDefault, zero } from "./ConfigReader.ts"
 import { GoDuration } from "./GoDuration.ts"
 import {
@@ -51,12 +51,17 @@ export const flagNotBuilt = (fallback: false, meaning: string, sentence: string)
   })
 
 /** A key without effect here: another value than its default is warned about, and the process starts. */
-export const withoutEffect = <A extends number | boolean>(reader: Reader<A>, sentence: string): Reader<A> => ({
-  rows: reader.rows,
+export const withoutEffect = <A>(reader: Reader<A>, sentence: string): Reader<A> => ({
+  rows: (place) =>
+    reader.rows(place).map((row) => ({
+      ...row,
+      meaning: `${row.meaning} No effect here, with a warning: ${sentence}.`,
+      status: "warned"
+    })),
   read: (node, place, findings) => {
     const value = reader.read(node, place, findings)
     const standIn = reader.read(undefined, place, findings)
-    const isOther = Option.isSome(value) && Option.isSome(standIn) && value.value !== standIn.value
+    const isOther = Option.isSome(value) && Option.isSome(standIn) && !Equal.equals(value.value, standIn.value)
     if (node !== undefined && isOther) findings.warning(place, node, `has no effect here, ${sentence}`)
     return value
   }

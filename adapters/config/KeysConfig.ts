@@ -3,7 +3,7 @@
  */
 import { joinPlace, key, listOf, optional, required, section, type ValueOf } from "./ConfigReader.ts"
 import { NonEmptyText, oneOf } from "./GoScalar.ts"
-import { text } from "./KeyKinds.ts"
+import { text, withoutEffect } from "./KeyKinds.ts"
 
 const path = (meaning: string) => optional({ codec: NonEmptyText, type: "path", meaning })
 
@@ -18,7 +18,13 @@ const keyring = section(
       })
     ),
     dir: key("dir", path("Home of the keyring, in it `keyring-file` or `keyring-test`; left out: `$HOME/.pocket`.")),
-    appName: key("app_name", text("pocket", "Application name of the keyring; `file` and `test` do not use it.")),
+    appName: key(
+      "app_name",
+      withoutEffect(
+        text("pocket", "Application name of the keyring."),
+        "keyrings of the kinds file and test do not use it"
+      )
+    ),
     keyNames: key(
       "key_names",
       listOf(

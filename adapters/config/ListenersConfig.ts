@@ -1,7 +1,7 @@
 /** Small servers beside the main one: `metrics`, `health_check`, `pprof`. */
 import { key, section, type ValueOf, withDefault } from "./ConfigReader.ts"
 import { ListenAddressText } from "./HostPort.ts"
-import { flag, flagNotBuilt } from "./KeyKinds.ts"
+import { flag, flagNotBuilt, withoutEffect } from "./KeyKinds.ts"
 
 /** A key for an address to listen on. */
 export const listenAddress = (fallback: string, meaning: string) =>
@@ -16,17 +16,17 @@ export const listener = (defaults: { readonly enabled: boolean; readonly address
 /** Value of a server's section: whether and where it listens. */
 export type ListenerConfig = ValueOf<ReturnType<typeof listener>>
 
-const profilerSentence =
-  "Go's profiler does not exist here; set it to false, and use NODE_OPTIONS=--inspect or --cpu-prof to profile"
+const insteadOfProfiler = "set it to false, and use NODE_OPTIONS=--inspect or --cpu-prof to profile"
+const profilerSentence = `Go's profiler does not exist here; ${insteadOfProfiler}`
 
 /** `pprof` where the Go default is off: switching it on refuses the start. */
 export const profilerOff = section({
   enabled: key("enabled", flagNotBuilt(false, "Go's profiler.", profilerSentence)),
-  address: key("addr", listenAddress(":6060", "Without effect here."))
+  address: key("addr", listenAddress(":6060", "Where it would be served."))
 })
 
-/** `pprof` where the Go default is on: it stays a setting without effect, so that existing files start. */
+/** `pprof` where the Go default is on: existing files that leave it or switch it on start. */
 export const profilerOn = section({
-  enabled: key("enabled", flag(true, "Go's profiler; without effect here.")),
-  address: key("addr", listenAddress("0.0.0.0:6060", "Without effect here."))
+  enabled: key("enabled", withoutEffect(flag(false, "Go's profiler, on by default there."), insteadOfProfiler)),
+  address: key("addr", listenAddress("0.0.0.0:6060", "Where it would be served."))
 })

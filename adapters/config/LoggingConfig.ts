@@ -2,7 +2,7 @@
 import { Result, Schema } from "effect"
 import { key, section, type ValueOf, withDefault } from "./ConfigReader.ts"
 import { alternatives } from "./Misspelling.ts"
-import { count, flag, millis, word } from "./KeyKinds.ts"
+import { count, flag, millis, withoutEffect, word } from "./KeyKinds.ts"
 import { quoteFound, textCodec, type TextCodec } from "./TextCodec.ts"
 
 const levels = ["debug", "info", "warn", "error"] as const
@@ -52,7 +52,13 @@ export const logging = (defaults: { readonly async: boolean }) =>
         count({ fallback: "100", least: 0 }, "Equal lines of a second written in full.")
       ),
       samplingThereafter: key("sampling_thereafter", count({ fallback: "10", least: 0 }, "Then one of this many.")),
-      enableCaller: key("enable_caller", flag(false, "Add the place in the code to each line."))
+      enableCaller: key(
+        "enable_caller",
+        withoutEffect(
+          flag(false, "Add the place in the code to each line."),
+          "lines name the span they were written in instead"
+        )
+      )
     },
     { ignored: { output: "logs always go to stderr, also in the Go fleet" } }
   )

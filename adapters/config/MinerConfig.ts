@@ -33,15 +33,15 @@ const NO_POOLS = "work is not spread over pools of workers"
 const workerPools = section({
   masterPoolSize: key(
     "master_pool_size",
-    withoutEffect(count({ fallback: "0", least: 0 }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
+    withoutEffect(count({ fallback: "0", least: 0 }, "Workers of Go's pools."), NO_POOLS)
   ),
   cpuMultiplier: key(
     "cpu_multiplier",
-    withoutEffect(count({ fallback: "4", unset: "below one" }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
+    withoutEffect(count({ fallback: "4", unset: "below one" }, "Workers of Go's pools."), NO_POOLS)
   ),
   workersPerSupplier: key(
     "workers_per_supplier",
-    withoutEffect(count({ fallback: "6", unset: "below one" }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
+    withoutEffect(count({ fallback: "6", unset: "below one" }, "Workers of Go's pools."), NO_POOLS)
   ),
   queryWorkers: key(
     "query_workers",
@@ -49,7 +49,7 @@ const workerPools = section({
   ),
   settlementWorkers: key(
     "settlement_workers",
-    withoutEffect(count({ fallback: "2", unset: "below one" }, `Without effect here: ${NO_POOLS}.`), NO_POOLS)
+    withoutEffect(count({ fallback: "2", unset: "below one" }, "Workers of Go's pools."), NO_POOLS)
   )
 })
 
@@ -147,9 +147,18 @@ const fields = {
   ),
   checkpointInterval: key(
     "smst_live_root_checkpoint_interval",
-    count({ fallback: "10", unset: "below one" }, "A trie is checkpointed after this many updates.")
+    withoutEffect(
+      count({ fallback: "10", unset: "below one" }, "A trie is checkpointed after this many updates."),
+      "each relay is stored with its acknowledgement, checkpoints only shorten the opening of a trie"
+    )
   ),
-  submissionTrackingTtl: key("submission_tracking_ttl", duration("24h", "Life of the records of claims and proofs.")),
+  submissionTrackingTtl: key(
+    "submission_tracking_ttl",
+    withoutEffect(
+      duration("24h", "Life of the records of claims and proofs."),
+      "they are kept with the records of their session, see session_ttl"
+    )
+  ),
   supplierReconcileInterval: key(
     "supplier_reconcile_interval_seconds",
     seconds({ fallback: "60", unset: "below one" }, "Between looks at the suppliers' stakes.")

@@ -1,6 +1,6 @@
 /** What a miner watches beside its work: balances and stakes, block times, settlements. */
 import { key, section, type ValueOf } from "./ConfigReader.ts"
-import { amount, count, decimal, flag, seconds } from "./KeyKinds.ts"
+import { amount, count, decimal, flag, seconds, withoutEffect } from "./KeyKinds.ts"
 
 /** `balance_monitor` of the miner. Amounts are uPOKT. */
 export const balanceMonitor = section({
@@ -35,7 +35,10 @@ export type BlockHealthMonitorConfig = ValueOf<typeof blockHealthMonitor>
 
 /** `settlement_monitor` of the miner. */
 export const settlementMonitor = section({
-  enabled: key("enabled", flag(false, "Without further effect: claims are always followed to their settlement."))
+  enabled: key(
+    "enabled",
+    withoutEffect(flag(false, "Follow claims to their settlement."), "claims are always followed to their settlement")
+  )
 })
 /** Value of `settlement_monitor`. */
 export type SettlementMonitorConfig = ValueOf<typeof settlementMonitor>

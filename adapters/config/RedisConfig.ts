@@ -2,7 +2,7 @@
 import { Result, Schema } from "effect"
 import { key, optional, section, type ValueOf, withDefault } from "./ConfigReader.ts"
 import { NonEmptyText } from "./GoScalar.ts"
-import { count, millis, seconds } from "./KeyKinds.ts"
+import { count, millis, seconds, withoutEffect } from "./KeyKinds.ts"
 import { RedisUrl } from "./RedisUrl.ts"
 import { quoteFound, textCodec, type TextCodec } from "./TextCodec.ts"
 
@@ -54,7 +54,10 @@ const connection = {
   ),
   minIdleConnections: key(
     "min_idle_conns",
-    count({ fallback: "0", least: 0, most: 100_000 }, "Connections kept open while idle.")
+    withoutEffect(
+      count({ fallback: "0", least: 0, most: 100_000 }, "Connections kept open while idle."),
+      "all calls share two connections, which are always open"
+    )
   ),
   poolTimeout: key(
     "pool_timeout_seconds",
@@ -62,7 +65,10 @@ const connection = {
   ),
   idleTimeout: key(
     "conn_max_idle_time_seconds",
-    seconds({ fallback: "300", unset: "zero" }, "A connection idle for longer is closed.")
+    withoutEffect(
+      seconds({ fallback: "300", unset: "zero" }, "A connection idle for longer is closed."),
+      "connections are shared and stay open, TCP keep-alives find those that died"
+    )
   ),
   namespace: key("namespace", namespace)
 }
@@ -98,9 +104,9 @@ export const minerRedis = section({
   ),
   claimIdle: key(
     "claim_idle_timeout_ms",
-    millis(
-      { fallback: "60000", unset: "below one" },
-      "Entries pending for longer at a consumer without lease are taken over."
+    withoutEffect(
+      millis({ fallback: "60000", unset: "below one" }, "Entries pending for longer are taken over."),
+      "the new owner of a supplier takes over what was pending at once"
     )
   )
 })

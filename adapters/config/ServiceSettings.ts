@@ -15,7 +15,9 @@ export interface ServiceSettings {
   readonly defaultBackend: RpcType
   /** `responseHeader` zero: no limit of its own. The others are above zero. */
   readonly timeouts: TimeoutProfile
-  readonly pool: PoolProfile
+  readonly pool: Omit<PoolProfile, "maxIdleConnectionsPerHost">
+  /** Idle time of a connection before its first TCP keep-alive. */
+  readonly keepAliveDelay: Duration.Duration
   /** By transport, in the order of the file. */
   readonly backends: ReadonlyMap<string, BackendConfig>
 }
@@ -37,9 +39,9 @@ export const settle = (config: RelayerConfig, service: ServiceConfig): ServiceSe
     },
     pool: {
       maxConnectionsPerHost: orElse(pool?.maxConnectionsPerHost, transport.maxConnectionsPerHost),
-      maxIdleConnectionsPerHost: orElse(pool?.maxIdleConnectionsPerHost, transport.maxIdleConnectionsPerHost),
       idleTimeout: longerThanZero(pool?.idleTimeout, transport.idleTimeout)
     },
+    keepAliveDelay: transport.tcpKeepAlive,
     backends: service.backends
   }
 }

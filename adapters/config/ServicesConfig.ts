@@ -9,6 +9,9 @@ import { alternatives, closest } from "./Misspelling.ts"
 const transports = RpcType.literals
 const isTransport = Schema.is(RpcType)
 
+/** Transports that relays are served over. */
+export const servedTransports: ReadonlySet<RpcType> = new Set(["jsonrpc", "rest", "cometbft"])
+
 /** What operators write instead of a transport. Lower case. */
 const transportHints: Readonly<Record<string, RpcType>> = {
   ws: "websocket",
@@ -53,7 +56,15 @@ const backends = mapOf((name) => backend(transportMeant(name) ?? "jsonrpc"), {
   kind: "transports",
   atLeastOne: `needs at least one backend; write it under ${alternatives(transports)}`,
   check: (name, place, node, findings) => {
-    if (isTransport(name)) return
+    if (isTransport(name)) {
+      if (servedTransports.has(name)) return
+      findings.warning(
+        place,
+        node,
+        `has no effect here, relays over ${name} are not served; leave them to a Go relayer`
+      )
+      return
+    }
     const meant = transportMeant(name)
     const remedy = meant === undefined ? `write ${alternatives(transports)}` : `write ${meant}`
     findings.problem(place, node, `is not a transport; ${remedy}`)

@@ -37,14 +37,14 @@ export const transaction = section(
     disablePreProofClaimVerification: key(
       "disable_pre_proof_claim_verification",
       withoutEffect(
-        flag(false, "Without effect here: the claims on chain are always read before a proof is sent."),
+        flag(false, "Send proofs without reading their claims."),
         "the claims on chain are always read before a proof is sent"
       )
     ),
     disableInclusionReconciler: key(
       "disable_inclusion_reconciler",
       withoutEffect(
-        flag(false, "Without effect here: claims and proofs are always looked for on chain."),
+        flag(false, "Do not look for claims and proofs on chain."),
         "claims and proofs are always looked for on chain"
       )
     ),

@@ -21,9 +21,6 @@ export interface MeterStoreSettings {
   readonly lifetime: Duration.Duration
 }
 
-/** Far above the longest session with its grace. */
-export const DEFAULT_LIFETIME = Duration.hours(12)
-
 /** Largest integer of a Redis counter. */
 const MOST = 2n ** 63n - 1n
 

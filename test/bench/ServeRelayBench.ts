@@ -200,6 +200,8 @@ const relayer = async (validation: "eager" | "optimistic", backendPort: number) 
           loadBalancing: "round_robin",
           timeout: Duration.seconds(30),
           connectTimeout: Duration.seconds(5),
+          headersTimeout: Duration.zero,
+          keepAliveDelay: Duration.seconds(30),
           maxConnections: 100,
           idleTimeout: Duration.seconds(90),
           maxAnswerBytes: 10_485_760,

@@ -14,7 +14,17 @@ describe("MinerConfig", () => {
     const { config, warnings } = accepted(minerConfig, fixture("miner.yaml"))
     assert.deepStrictEqual(
       warnings.map(({ place }) => place),
-      ["worker_pools.cpu_multiplier", "worker_pools.workers_per_supplier", "worker_pools.settlement_workers"]
+      [
+        "redis.min_idle_conns",
+        "redis.conn_max_idle_time_seconds",
+        "redis.claim_idle_timeout_ms",
+        "settlement_monitor.enabled",
+        "worker_pools.cpu_multiplier",
+        "worker_pools.workers_per_supplier",
+        "worker_pools.settlement_workers",
+        "smst_live_root_checkpoint_interval",
+        "submission_tracking_ttl"
+      ]
     )
     assert.isTrue(config.redis.address._tag === "Sentinel" && config.redis.address.master === "pocket")
     assert.strictEqual(config.redis.consumerName, "miner-a")

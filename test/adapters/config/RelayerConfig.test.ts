@@ -15,7 +15,18 @@ describe("RelayerConfig", () => {
     const { config, warnings } = accepted(relayerConfig, fixture("relayer.yaml"))
     assert.deepStrictEqual(
       warnings.map((warning) => warning.place),
-      ["probe"]
+      [
+        "redis.min_idle_conns",
+        "redis.conn_max_idle_time_seconds",
+        "probe",
+        "services.eth.backends.jsonrpc.health_check.enabled",
+        "services.eth.backends.websocket",
+        "services.poktroll.backends.grpc",
+        "http_transport.max_idle_conns",
+        "http_transport.max_idle_conns_per_host",
+        "http_transport.expect_continue_timeout_seconds",
+        "logging.enable_caller"
+      ]
     )
     assert.deepStrictEqual(config.listen, { host: "0.0.0.0", port: 8080 })
     assert.deepStrictEqual(config.healthCheck, { enabled: true, address: { host: undefined, port: 8081 } })
@@ -88,7 +99,6 @@ describe("RelayerConfig", () => {
       { ...eth.pool, idleTimeout: Duration.toSeconds(eth.pool.idleTimeout) },
       {
         maxConnectionsPerHost: 500,
-        maxIdleConnectionsPerHost: 90,
         idleTimeout: 60
       }
     )

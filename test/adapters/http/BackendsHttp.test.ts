@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Logger } from "effect"
@@ -31,6 +32,8 @@ const options = (
   loadBalancing: "first_healthy",
   timeout: Duration.seconds(5),
   connectTimeout: Duration.seconds(1),
+  headersTimeout: Duration.zero,
+  keepAliveDelay: Duration.seconds(30),
   maxConnections: 4,
   idleTimeout: Duration.seconds(30),
   maxAnswerBytes: MAX_ANSWER_BYTES,
@@ -42,6 +45,18 @@ const options = (
 
 const forward = (changes: Parameters<typeof aBackendRequest>[0] = {}) =>
   Backends.use((backends) => backends.forward(aBackendRequest(changes)))
+
+/** Seconds until the kernel's next keep-alive on a connection to this port of loopback, if it has that timer. */
+const keepAliveSeconds = (port: number): number | undefined => {
+  const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`
+  // sl local_address rem_address st tx_queue:rx_queue tr:tm->when ...; timer 2 is the keep-alive's, in 1/100 s.
+  const line = readFileSync("/proc/net/tcp", "latin1")
+    .split("\n")
+    .map((each) => each.trim().split(/\s+/))
+    .find(([, , peer]) => peer === remote)
+  const [timer, when] = line?.[5]?.split(":") ?? []
+  return timer === "02" && when !== undefined ? Number.parseInt(when, 16) / 100 : undefined
+}
 
 /** Logs of these two texts, by their order. */
 const listening = () => {
@@ -79,6 +94,30 @@ backendsContract(
 )
 
 describe("a backend over HTTP", () => {
+  it.live("is given up when its answer does not begin in time", () =>
+    Effect.gen(function* () {
+      const { port } = yield* httpBackend(() => {})
+      const [took, failed] = yield* Effect.timed(Effect.flip(forward())).pipe(
+        Effect.provide(BackendsHttp.layer([options([port], { headersTimeout: Duration.millis(100) })]))
+      )
+      assert.strictEqual(failed.reason, "timeout")
+      assert.isBelow(Duration.toSeconds(took), 3)
+    })
+  )
+
+  it.live.skipIf(!existsSync("/proc/net/tcp"))("keeps idle connections alive as it is told", () =>
+    Effect.gen(function* () {
+      const { port } = yield* httpBackend((_, response) => void response.end("ok"))
+      const keepAliveDelay = Duration.seconds(1_234)
+      const layer = BackendsHttp.layer([options([port], { keepAliveDelay })])
+      const seconds = yield* Effect.provide(
+        Effect.map(forward(), () => keepAliveSeconds(port)),
+        layer
+      )
+      assert.closeTo(seconds ?? 0, 1_234, 5)
+    })
+  )
+
   it.live("gets method, path, query, headers and body of the signed request", () =>
     Effect.gen(function* () {
       const seen: Array<unknown> = []

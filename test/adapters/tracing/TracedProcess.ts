@@ -59,6 +59,8 @@ const layerBackend = Layer.unwrap(
           loadBalancing: "round_robin",
           timeout: Duration.seconds(5),
           connectTimeout: Duration.seconds(2),
+          headersTimeout: Duration.zero,
+          keepAliveDelay: Duration.seconds(30),
           maxConnections: 8,
           idleTimeout: Duration.seconds(30),
           maxAnswerBytes: 1_048_576,
