@@ -10,9 +10,10 @@ import {
   BroadcastTxResponseSchema,
   Service
 } from "../../domain/chain/proto/cosmos/tx_pb.ts"
+import { UPOKT } from "../../domain/chain/Coin.ts"
 import { decodeQuery, encodeQuery } from "../../domain/chain/QueryMessages.ts"
 import type { TxRefused } from "../../domain/ports/ChainTx.ts"
-import { classifyAnswer, classifyBroadcastError, doubtful, logText } from "../../domain/tx/TxRefusal.ts"
+import { classifyAnswer, classifyBroadcastError, doubtful, logText, requiredFee } from "../../domain/tx/TxRefusal.ts"
 import type { CometRpc } from "./CometRpc.ts"
 import { EndpointFailed } from "./EndpointFailed.ts"
 import type { EndpointPool } from "./EndpointPool.ts"
@@ -101,11 +102,22 @@ export const decide = (answers: ReadonlyArray<Result.Result<Verdict, EndpointFai
   const verdicts = answers.flatMap((answer) => (Result.isSuccess(answer) ? [answer.success] : []))
   const refusals = verdicts.flatMap((verdict) => Option.toArray(verdict))
   if (verdicts.length > refusals.length) return Option.none()
-  const [first] = refusals
+  const first = cheapest(refusals)
   if (first === undefined) return undefined
   const withReason = (reason: TxRefused["reason"]) => refusals.find((refusal) => refusal.reason === reason)
   const isOpen = answers.some((answer) => Result.isFailure(answer) && !leftUndone(answer.failure))
   return Option.some(withReason("known") ?? withReason("retry") ?? (isOpen ? doubtful(first) : first))
+}
+
+/** The first refusal, or of those that ask for a fee the one that asks least: one node that takes the bytes is enough. */
+const cheapest = (refusals: ReadonlyArray<TxRefused>): TxRefused | undefined => {
+  const [first] = refusals
+  let least: { readonly refused: TxRefused; readonly fee: bigint } | undefined
+  for (const refused of refusals) {
+    const fee = requiredFee(refused, UPOKT)
+    if (fee !== undefined && (least === undefined || fee < least.fee)) least = { refused, fee }
+  }
+  return least?.refused ?? first
 }
 
 /** Did the endpoint certainly not take the bytes? */

@@ -19,6 +19,7 @@ import { feeAmount, gasLimit, UNCOUNTED_GAS } from "../tx/TxFee.ts"
 import { remainingWindow, reserveTimeout } from "../tx/TxTimeout.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { assembleTx, prepareTx, SIMULATION_FEE, type TxDraft, type TxFee } from "../tx/UnorderedTx.ts"
+import { gasPriceFor, isWorthAsked, notePrice } from "./AskedGasPrice.ts"
 import { type Batch, bisect, type Outgoing } from "./ClaimBatch.ts"
 import { learnOrder, nextSequence, noAccount } from "./TxOrder.ts"
 import {
@@ -55,14 +56,17 @@ export const sendBatch: (
         saveIntent(intent),
         deliverIntent(submission, intent).pipe(
           Effect.tap((answer) => noteTurn(sequence, answer)),
-          Effect.tapErrorTag("TxRefused", ({ reason }) =>
-            Effect.andThen(dropIntent(intent), reason === "gas" ? raiseGas(submission.kind, intent) : Effect.void)
+          Effect.tapErrorTag("TxRefused", (refused) =>
+            dropIntent(intent).pipe(
+              Effect.andThen(refused.reason === "gas" ? raiseGas(submission.kind, intent) : Effect.void),
+              Effect.andThen(notePrice(submission.kind, refused, intent))
+            )
           )
         )
       )
     ),
     Effect.catchTag("TxRefused", (refused) =>
-      Effect.flatMap(attempt < ATTEMPTS ? learnOrder(refused) : Effect.succeed(false), (isKnown) =>
+      Effect.flatMap(attempt < ATTEMPTS ? learns(submission, batch, refused) : Effect.succeed(false), (isKnown) =>
         isKnown
           ? sendBatch(submission, batch, block, mode, attempt + 1)
           : answerRefusal(submission, batch, block, mode, refused)
@@ -71,8 +75,13 @@ export const sendBatch: (
   )
 })
 
-/** A batch is built anew so often at once: for an ordered transaction, then for sequences that somebody else has used. */
+/** A batch is built anew so often at once: for an ordered transaction, for its price, for a sequence that was used. */
 const ATTEMPTS = 3
+
+/** Does the refusal tell how the same messages are taken? */
+const learns = Effect.fnUntraced(function* ({ kind }: Submission, batch: Batch, refused: TxRefused) {
+  return (yield* learnOrder(refused)) || (yield* isWorthAsked(kind, batch, refused))
+})
 
 /** The next ordered transaction has the sequence after one that a node has. */
 const noteTurn = (sequence: bigint | undefined, answer: NodeAnswer | undefined) =>
@@ -103,9 +112,9 @@ const signedIntent = Effect.fnUntraced(function* (
   block: Block,
   mode: Extract<SendMode, "simulated" | "blind">
 ) {
-  const { gasPrice } = (yield* MinerSettings).submission
   const draft = yield* draftTx(submission, batch, block, yield* nextSequence)
   const gas = yield* fittingGas(batch, yield* chosenGas(submission, batch, draft, block, mode))
+  const gasPrice = yield* gasPriceFor(submission.kind, batch, gas)
   const tx = yield* sign(draft, { gasLimit: gas, amount: feeAmount(gas, gasPrice), denom: gasPrice.denom })
   const intent: TxIntent = {
     txHash: tx.hash,

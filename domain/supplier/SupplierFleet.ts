@@ -10,6 +10,7 @@ import { Broadcast } from "../ports/Broadcast.ts"
 import { type Lease, Leases } from "../ports/Leases.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
 import type { SupplierAddress } from "../protocol/Identifiers.ts"
+import { priceNotices } from "../settlement/AskedGasPrice.ts"
 import { freshSharedNotes } from "../settlement/SharedNotes.ts"
 import { planFleet } from "./FairShare.ts"
 import { everySupplier, type FleetPolicy, type LeaveReason, RELEASED } from "./FleetPolicy.ts"
@@ -313,7 +314,10 @@ export const startSupplierFleet: (
   const fleet: SupplierFleet = {
     suppliers: Effect.sync(() => [...owned.keys()].sort()),
     balance: Effect.sync(() => balanced),
-    obstacles: shared.obstacles.all,
+    obstacles: Effect.zipWith(priceNotices(shared, submission.gasPrice), shared.obstacles.all, (asked, obstacles) => [
+      ...asked,
+      ...obstacles
+    ]),
     look: Effect.asVoid(Queue.offer(wake, undefined)),
     drain: yield* Effect.cached(drain)
   }

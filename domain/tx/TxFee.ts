@@ -34,6 +34,20 @@ export const parseGasPrice = (text: string): Result.Result<GasPrice, InvalidGasP
 export const feeAmount = (gasLimit: bigint, price: GasPrice): bigint => (gasLimit * price.scaled + SCALE - 1n) / SCALE
 
 /**
+ * Highest price at which so much gas costs the fee, so not below that of whoever asks for it: prices have 18 places.
+ * Undefined for no gas.
+ */
+export const gasPriceOf = (fee: bigint, gasLimit: bigint, denom: string): GasPrice | undefined =>
+  gasLimit <= 0n ? undefined : { scaled: (fee * SCALE) / gasLimit, denom }
+
+/** A price as it is configured, such as `0.000001upokt`. */
+export const formatGasPrice = ({ denom, scaled }: GasPrice): string => {
+  const digits = scaled.toString().padStart(GAS_PRICE_PLACES + 1, "0")
+  const places = digits.slice(-GAS_PRICE_PLACES).replace(/0+$/, "")
+  return `${digits.slice(0, -GAS_PRICE_PLACES)}${places === "" ? "" : "."}${places}${denom}`
+}
+
+/**
  * Gas limit from simulated gas: ⌊gas × adjustment⌋ in IEEE double, as the reference computes it, at most 2⁶⁴ − 1.
  * `adjustment` is finite and positive (a checked setting, default 1.7).
  */

@@ -80,6 +80,17 @@ export const failingMessage = (log: string): number | undefined => {
   return index === undefined ? undefined : Number(index)
 }
 
+/** Fee in `denom` that a refusal of code 13 asks for; undefined if its text names none. */
+export const requiredFee = (
+  { codespace, code, log }: Pick<TxRefused, "codespace" | "code" | "log">,
+  denom: string
+): bigint | undefined => {
+  if (codespace !== "sdk" || code !== INSUFFICIENT_FEE) return undefined
+  const coins = /insufficient fees; got: [^ ]* ?required: ([^ :]{1,200})/.exec(log)?.[1]?.split(",") ?? []
+  const coin = coins.find((text) => text.replace(/^[0-9]{1,40}/, "") === denom)
+  return coin === undefined ? undefined : BigInt(coin.slice(0, -denom.length))
+}
+
 /** Account sequence that a refusal of code 32 asks for; undefined if its text names none. */
 export const expectedSequence = (log: string): bigint | undefined => {
   const expected = /account sequence mismatch, expected ([0-9]{1,20}), got [0-9]/.exec(log)?.[1]
@@ -119,6 +130,7 @@ interface SdkRule {
 }
 
 const OUT_OF_GAS = 11
+const INSUFFICIENT_FEE = 13
 const INVALID_ADDRESS = 7
 const POOL_FULL = "pool reached max tx capacity"
 
@@ -136,7 +148,7 @@ const SDK_RULES: ReadonlyArray<SdkRule> = [
   { code: 9, text: "unknown address", reason: "operator" },
   { code: OUT_OF_GAS, text: "out of gas", reason: "gas" },
   { code: 12, text: "memo too large", reason: "malformed" },
-  { code: 13, text: "insufficient fee", reason: "operator" },
+  { code: INSUFFICIENT_FEE, text: "insufficient fee", reason: "operator" },
   {
     code: 18,
     text: "invalid request",

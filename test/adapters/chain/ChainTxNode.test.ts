@@ -94,6 +94,10 @@ describe("ChainTxNode", () => {
         const certain = ["operator", 13, undefined]
         const doubtful = ["operator", 13, true]
         assert.deepStrictEqual(yield* doubtOf, certain)
+        // Of several that ask for a fee the cheapest one is heard.
+        second.is.onBroadcast = refusal(13, "insufficient fees; got: 5upokt required: 7upokt: insufficient fee")
+        assert.include((yield* Effect.flip(tx.broadcast(TX))).message, "required: 7upokt")
+        second.is.onBroadcast = poor
         second.is.silent = true
         assert.deepStrictEqual(yield* doubtOf, doubtful)
         second.is.silent = false

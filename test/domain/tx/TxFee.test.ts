@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { adjustedGas, feeAmount, gasLimit, InvalidGasPrice, parseGasPrice } from "../../../domain/tx/TxFee.ts"
+import {
+  adjustedGas,
+  feeAmount,
+  formatGasPrice,
+  gasLimit,
+  gasPriceOf,
+  InvalidGasPrice,
+  parseGasPrice
+} from "../../../domain/tx/TxFee.ts"
 import {
   CHAIN_LIMIT,
   isPastTimeout,
@@ -60,6 +68,18 @@ describe("fee", () => {
       assert.isTrue(Result.isFailure(result), text)
       if (Result.isFailure(result)) assert.instanceOf(result.failure, InvalidGasPrice)
     }
+  })
+
+  it("writes a price as it is read, and finds the one at which gas costs a fee", () => {
+    for (const text of ["0.000001upokt", "1upokt", "0upokt", "12.5upokt", "0.000000000000000001upokt"]) {
+      assert.strictEqual(formatGasPrice(price(text)), text)
+    }
+    // 9 uPOKT for 7 units of gas: 1.285714…
+    const asked = gasPriceOf(9n, 7n, "upokt")!
+    assert.strictEqual(formatGasPrice(asked), "1.285714285714285714upokt")
+    assert.strictEqual(feeAmount(7n, asked), 9n)
+    assert.strictEqual(formatGasPrice(gasPriceOf(3n, 2_000_000n, "upokt")!), "0.0000015upokt")
+    assert.strictEqual(gasPriceOf(9n, 0n, "upokt"), undefined)
   })
 
   it("adjusts gas as the reference does, in double, and never below what a simulation leaves out", () => {

@@ -6,7 +6,8 @@ import {
   classifySimulation,
   failingMessage,
   logText,
-  messageRejection
+  messageRejection,
+  requiredFee
 } from "../../../domain/tx/TxRefusal.ts"
 import { hex } from "../../vectors/load.ts"
 
@@ -126,6 +127,17 @@ describe("refusals", () => {
     assert.deepStrictEqual(reasons, new Set<string>(TxRefusalReason.literals))
     const rejections = new Set([...handlers.map(([, rejection]) => rejection), "root"])
     assert.deepStrictEqual(rejections, new Set<string>(MessageRejection.literals))
+  })
+
+  it("tells the fee that is asked, in one denomination", () => {
+    const asked = (log: string, code = 13) => requiredFee({ codespace: "sdk", code, log }, "upokt")
+    assert.strictEqual(asked("insufficient fees; got: 5upokt required: 9upokt: insufficient fee"), 9n)
+    assert.strictEqual(asked("insufficient fees; got:  required: 3upokt: insufficient fee"), 3n)
+    assert.strictEqual(asked("insufficient fees; got: 1upokt required: 2uatom,9upokt: insufficient fee"), 9n)
+    assert.strictEqual(asked("insufficient fees; got: 1upokt required: 2uatom: insufficient fee"), undefined)
+    assert.strictEqual(asked("insufficient fees; got: 1upokt required: 2mupokt: insufficient fee"), undefined)
+    assert.strictEqual(asked("insufficient fees; got: 5upokt required: 9upokt: insufficient fee", 5), undefined)
+    assert.strictEqual(asked("insufficient fee"), undefined)
   })
 
   it("code 0 is none", () => {
