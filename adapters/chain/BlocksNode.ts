@@ -18,6 +18,7 @@ import { ChainChoice } from "./ChainChoice.ts"
 import type { BlockHead, CometRpc } from "./CometRpc.ts"
 import { EndpointFailed } from "./EndpointFailed.ts"
 import { RpcEndpoints } from "./RpcEndpoints.ts"
+import { SCANNED_BLOCKS } from "./TxScan.ts"
 
 /** What is known of the nodes beyond the port. */
 export class BlockEndpoints extends Context.Service<
@@ -27,6 +28,8 @@ export class BlockEndpoints extends Context.Service<
     readonly hint: (block: Pick<Block, "height">) => Effect.Effect<void>
     /** Reasons for `/ready`. Blocking: no block was seen yet, or no endpoint is of use. */
     readonly reasons: Effect.Effect<ReadonlyArray<ReadinessReason>>
+    /** Reasons that concern who sends transactions: nodes that do not find them by their hash. None is blocking. */
+    readonly indexReasons: Effect.Effect<ReadonlyArray<ReadinessReason>>
     /** Each endpoint as it is now, in the order of the configuration. */
     readonly endpoints: Effect.Effect<ReadonlyArray<WatchedEndpoint>>
   }
@@ -55,7 +58,7 @@ const CHANGES_BUFFER = 16
 export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockEndpoints, never, RpcEndpoints> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const { endpoints, pool } = yield* RpcEndpoints
+      const { endpoints, pool, shown } = yield* RpcEndpoints
       const runSync = Effect.runSyncWith(yield* Effect.context<never>())
       const ledger = new BlockLedger()
       const chain = new ChainChoice(
@@ -69,6 +72,7 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
       const started = yield* Deferred.make<void>()
       const published = () => {
         if (ledger.latest === undefined) return
+        shown.newest = ledger.latest.height
         runSync(PubSub.publish(changes, ledger.latest))
         Deferred.doneUnsafe(started, Effect.void)
       }
@@ -151,6 +155,9 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
       })
       const about = BlockEndpoints.of({
         hint: ({ height }) => Effect.sync(() => watches.forEach((watch) => watch.hint(height))),
+        indexReasons: Effect.sync(() =>
+          watches.flatMap(({ state }) => (state.isIndexing === false ? [unindexed(state)] : []))
+        ),
         endpoints: Effect.sync(() => watches.map(({ state }) => ({ ...state }))),
         reasons: Effect.map(pool.reasons, (reasons) => [
           ...reasons,
@@ -169,6 +176,13 @@ const toBlock = ({ height, hash, timeUnixNano }: BlockHead): Block => ({ height,
 
 const disbelieved = (endpoint: string, detail: string): Effect.Effect<never, EndpointFailed> =>
   Effect.fail(new EndpointFailed({ endpoint, operation: "blockchain", kind: "internal", detail }))
+
+const unindexed = ({ name }: WatchedEndpoint): ReadinessReason => ({
+  text:
+    `node ${name} keeps no index of transactions: they are looked for in its newest ${SCANNED_BLOCKS} blocks,` +
+    " claims and proofs in the chain's state, fees of others are not known; set tx_index.indexer = kv there",
+  isBlocking: false
+})
 
 const reasonsOf = (states: ReadonlyArray<WatchedEndpoint>, hasBlock: boolean): ReadonlyArray<ReadinessReason> => {
   const reasons: Array<ReadinessReason> = []

@@ -41,7 +41,7 @@ export interface QuerySettings {
   readonly concurrency?: number
 }
 
-/** Blocks that an endpoint may be behind the newest state seen: nodes of one network differ by one or two. */
+/** Blocks that an endpoint may be behind the newest block shown: nodes of one network differ by one or two. */
 const LAG_BLOCKS = 3n
 
 /** Time between two looks at every endpoint. */
@@ -73,9 +73,7 @@ export const layer = (settings: QuerySettings): Layer.Layer<QueryEndpoints, neve
 
       const heights = new Map<string, bigint>()
       const judge = (endpoint: string, height: bigint) => {
-        let newest = height
-        for (const other of heights.values()) if (other > newest) newest = other
-        const behind = newest - height
+        const behind = (rpc.shown.newest ?? newestOf(heights.values())) - height
         const detail = behind > LAG_BLOCKS ? `is ${behind} blocks behind, at height ${height}` : undefined
         return pool.report(endpoint, "lagging", detail)
       }
@@ -101,6 +99,13 @@ export const layer = (settings: QuerySettings): Layer.Layer<QueryEndpoints, neve
       return { calls: makeQueryCalls(pool, noteHeight), pool, reasons: pool.reasons }
     })
   )
+
+/** Until a block was shown, what endpoints tell has to do. */
+const newestOf = (heights: Iterable<bigint>): bigint => {
+  let newest = 0n
+  for (const height of heights) if (height > newest) newest = height
+  return newest
+}
 
 /** Name among the query endpoints of the RPC endpoint of this name. */
 export const abciName = (rpc: string): string => `${rpc} (ABCI)`

@@ -17,8 +17,15 @@ export class RpcEndpoints extends Context.Service<
     readonly pool: EndpointPool<CometRpc>
     /** Whole blocks and their results, which can take long. Faults that `pool` is told of count here too. */
     readonly bodies: EndpointPool<CometRpc>
+    /** Kept by whoever follows the blocks, for those who hold other heights against it. */
+    readonly shown: ShownHeight
   }
 >()("relaymill/adapters/chain/RpcEndpoints") {}
+
+/** Height of the newest block that was read from a node and belongs to the chain; what a node only names does not count. */
+export interface ShownHeight {
+  newest: bigint | undefined
+}
 
 /** Which nodes are called and how. */
 export interface RpcEndpointsSettings {
@@ -74,7 +81,8 @@ export const layer = (settings: RpcEndpointsSettings): Layer.Layer<RpcEndpoints>
           wire: "rpc_bodies",
           deadline: settings.bodyDeadline,
           concurrency: BODIES_AT_ONCE
-        })
+        }),
+        shown: { newest: undefined }
       }
     })
   )

@@ -24,6 +24,7 @@ const follow = (nodes: ReadonlyArray<FakeComet>, settings: Partial<BlockWatchSet
     const context = yield* Layer.build(BlocksNode.layer({ ...quick, ...settings }).pipe(Layer.provideMerge(rpc)))
     const blocks = Context.get(context, Blocks)
     const about = Context.get(context, BlocksNode.BlockEndpoints)
+    const { shown } = Context.get(context, RpcEndpoints.RpcEndpoints)
     const seen: Array<number> = []
     yield* Effect.forkScoped(
       Stream.runForEach(blocks.changes, ({ height }) => Effect.sync(() => seen.push(Number(height))))
@@ -34,7 +35,7 @@ const follow = (nodes: ReadonlyArray<FakeComet>, settings: Partial<BlockWatchSet
     const says = (pattern: RegExp) =>
       eventually(`reasons match ${pattern}`, () => pattern.test(Effect.runSync(reasons)))
     const reaches = (height: number) => eventually(`height ${height}`, () => latest() >= height)
-    return { blocks, about, seen, latest, reasons, says, reaches }
+    return { blocks, about, seen, shown, latest, reasons, says, reaches }
   })
 
 const test = (title: string, body: Effect.Effect<void, unknown, Scope.Scope>) => it.live(title, () => body, 20_000)
@@ -53,7 +54,7 @@ describe("BlocksNode", () => {
     Effect.gen(function* () {
       const chain = fakeChain(5)
       const node = yield* fakeComet(chain)
-      const { blocks, seen, reaches } = yield* follow([node], { pollEvery: Duration.seconds(20) })
+      const { blocks, seen, reaches, shown } = yield* follow([node], { pollEvery: Duration.seconds(20) })
       yield* eventually("the subscription", () => node.sockets.size === 1)
       for (let count = 0; count < 3; count++) {
         chain.add()
@@ -61,6 +62,7 @@ describe("BlocksNode", () => {
         yield* reaches(chain.blocks.length)
       }
       assert.deepStrictEqual(seen, [5, 6, 7, 8])
+      assert.strictEqual(shown.newest, 8n)
       const latest = yield* blocks.latest
       assert.deepStrictEqual(latest, {
         height: 8n,
@@ -468,6 +470,24 @@ describe("BlocksNode", () => {
       yield* reaches(7)
       assert.strictEqual(latest(), 7)
       assert.isAtMost(node.calls.length - asked, 4)
+    })
+  )
+
+  test(
+    "names nodes that keep no index of transactions, to those who look for some",
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const without = yield* fakeComet(chain, { txIndex: "off" })
+      const { about } = yield* follow([without, yield* fakeComet(chain)])
+      yield* eventually("both looked at", () => Effect.runSync(about.endpoints).every(({ shown }) => shown === 5n))
+      const [reason, ...others] = yield* about.indexReasons
+      assert.deepStrictEqual(others, [])
+      assert.isFalse(reason?.isBlocking)
+      assert.match(reason?.text ?? "", new RegExp(`${without.port} keeps no index of transactions.*newest 64 blocks`))
+      without.is.txIndex = "on"
+      yield* about.hint({ height: 6n })
+      chain.add()
+      yield* eventually("it is known", () => Effect.runSync(about.indexReasons).length === 0)
     })
   )
 

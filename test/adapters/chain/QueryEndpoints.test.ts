@@ -22,11 +22,16 @@ const addressAt = (rpcUrl: string) => (node: GrpcNode) => ({
   rpcUrl: Redacted.make(rpcUrl)
 })
 
-const build = (grpc: ReadonlyArray<GrpcNode>, rpcUrl: string, deadline = Duration.seconds(2)) =>
+const build = (grpc: ReadonlyArray<GrpcNode>, rpcUrl: string, deadline = Duration.seconds(2), shown?: bigint) =>
   Layer.build(
     ChainQueryNode.layer.pipe(
       Layer.provideMerge(QueryEndpoints.layer({ grpc: grpc.map(addressAt(rpcUrl)), deadline })),
-      Layer.provideMerge(RpcEndpoints.layer(RpcEndpoints.defaultRpcSettings([Redacted.make(rpcUrl)]))),
+      Layer.provideMerge(
+        Layer.effect(
+          RpcEndpoints.RpcEndpoints,
+          Effect.map(RpcEndpoints.RpcEndpoints, (endpoints) => ({ ...endpoints, shown: { newest: shown } }))
+        ).pipe(Layer.provide(RpcEndpoints.layer(RpcEndpoints.defaultRpcSettings([Redacted.make(rpcUrl)]))))
+      ),
       Layer.provide(
         Layer.succeed(ChainQueryNode.BlockReads, {
           blockEvents: () => Effect.succeedNone,
@@ -91,6 +96,22 @@ describe("QueryEndpoints", () => {
       const name = abci.url.replace("http://", "")
       assert.deepStrictEqual(yield* reasons, [
         { text: `query endpoint ${name} (ABCI): is 40 blocks behind, at height 60`, isBlocking: false }
+      ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("holds heights against the blocks that nodes have shown, not against what one of them names", () =>
+    Effect.gen(function* () {
+      const [first, second] = [yield* makeGrpcNode(), yield* makeGrpcNode()]
+      const abci = yield* makeAbciNode
+      abci.answer = () => ({ value: bytes, height: 9n })
+      first.answer = () => ({ bytes, height: 1_009n })
+      second.answer = () => ({ bytes, height: 2n })
+      const context = yield* build([first, second], abci.url, Duration.seconds(2), 9n)
+      const { reasons } = Context.get(context, QueryEndpoints.QueryEndpoints)
+      yield* until(Effect.map(reasons, (all) => all.length > 0))
+      assert.deepStrictEqual(yield* reasons, [
+        { text: `query endpoint 127.0.0.1:${second.port}: is 7 blocks behind, at height 2`, isBlocking: false }
       ])
     }).pipe(Effect.scoped)
   )
