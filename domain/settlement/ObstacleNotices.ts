@@ -19,6 +19,9 @@ export interface ObstacleNotices {
 /** Suppliers told of. */
 const MOST = 20
 
+/** Characters of a detail: one may name every node and what each of them said. */
+const MAX_DETAIL = 300
+
 /** Nothing is in the way yet. */
 export const makeObstacleNotices = (): ObstacleNotices => {
   const told = new Map<SupplierAddress, ReadonlyMap<Obstacle["reason"], string>>()
@@ -63,7 +66,8 @@ const sentencesOf = (
     const count = obstacles.filter((each) => each.reason === reason).length
     const sessions = count === 1 ? "1 session" : `${count} sessions`
     const remedy = reason === "insufficient_funds" ? "; fund it" : ""
-    sentences.set(reason, `${sessions} of ${supplier} cannot be claimed or proven now, ${reason}: ${detail}${remedy}`)
+    const why = detail.length > MAX_DETAIL ? `${detail.slice(0, MAX_DETAIL)}…` : detail
+    sentences.set(reason, `${sessions} of ${supplier} cannot be claimed or proven now, ${reason}: ${why}${remedy}`)
   }
   return sentences
 }
