@@ -102,6 +102,7 @@ export const chainScenarios: ReadonlyArray<Scenario> = [
   {
     name: "node-cut",
     title: "the first node drops every connection, from the session to its proofs",
+    named: { ready: [/node node-1:26657 shows no blocks: .*transport/] },
     disturb: between(MIDDLE, PROVING, FIRST, { dropConnections: true }, { dropConnections: false })
   },
   {
@@ -112,21 +113,27 @@ export const chainScenarios: ReadonlyArray<Scenario> = [
   {
     name: "node-lags",
     title: "the first node is 6 blocks behind",
+    named: {
+      ready: [/rpc endpoint node-1:26657: is \d blocks behind/, /query endpoint node-1:9090: is \d blocks behind/]
+    },
     disturb: between(START, END, FIRST, { lagBlocks: 6 }, { lagBlocks: 0 })
   },
   {
     name: "node-of-another-chain",
     title: "the first node says that it is of another chain",
+    named: { ready: [/node-1:26657: is a node of the chain "elsewhere"/], log: [/is a node of the chain "elsewhere"/] },
     disturb: between(START, END, FIRST, { wrongChainId: "elsewhere" }, { wrongChainId: null })
   },
   {
     name: "node-lies",
     title: "the first node names heights that do not exist",
+    named: { ready: [/node node-1:26657 names height 10\d\d and does not show its block/] },
     disturb: between(START, END, FIRST, { heightLie: 1_000 }, { heightLie: 0 })
   },
   {
     name: "node-garbage",
     title: "the first node answers with bytes that mean nothing",
+    named: { ready: [/node node-1:26657 shows no blocks: .*undecodable/] },
     disturb: between(START, END, FIRST, { garbage: true }, { garbage: false })
   },
   {
