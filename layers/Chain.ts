@@ -28,13 +28,13 @@ export const layerMiner = ({
   const { chainId, queryTimeout } = pocketNode
   const queries = { deadline: queryTimeout, concurrency: workerPools.queryWorkers }
   return ChainTxNode.layer({ chainId }).pipe(
-    Layer.provideMerge(layerNodes(nodesOf(pocketNode), chainId, blockTime, queries))
+    Layer.provideMerge(layerNodes(nodesOf(pocketNode), chainId, blockTime, queries, "sends"))
   )
 }
 
 /** Blocks and queries of a relayer. Without a chain id in its configuration, its chain is the one that its nodes agree on. */
 export const layerRelayer = ({ pocketNode }: RelayerConfig): Layer.Layer<Blocks | ChainQuery> =>
-  layerNodes(nodesOf(pocketNode), pocketNode.chainId, BLOCK_TIME, { deadline: pocketNode.queryTimeout })
+  layerNodes(nodesOf(pocketNode), pocketNode.chainId, BLOCK_TIME, { deadline: pocketNode.queryTimeout }, "reads")
 
 const nodesOf = (first: NodeAddress & { readonly moreNodes: ReadonlyArray<NodeAddress> }) => [first, ...first.moreNodes]
 
@@ -42,13 +42,14 @@ const layerNodes = (
   nodes: ReadonlyArray<NodeAddress>,
   chainId: string | undefined,
   blockTime: Duration.Duration,
-  queries: Omit<QueryEndpoints.QuerySettings, "grpc">
+  queries: Omit<QueryEndpoints.QuerySettings, "grpc">,
+  use: "sends" | "reads"
 ) => {
   const grpc = nodes.flatMap(({ grpc, grpcInsecure, rpcUrl }) =>
     grpc === undefined ? [] : [{ ...grpc, isInsecure: grpcInsecure, rpcUrl }]
   )
   const query = ChainQueryNode.layer.pipe(Layer.provide(BlockReads.layer))
-  return Layer.merge(query, layerAbout(blockTime)).pipe(
+  return Layer.merge(query, layerAbout(blockTime, use)).pipe(
     Layer.provideMerge(
       Layer.merge(
         BlocksNode.layer(BlocksNode.defaultBlocksSettings(chainId, blockTime)),
@@ -64,15 +65,15 @@ const layerNodes = (
   )
 }
 
-/** What the process tells of its nodes, and what it tells them. */
-const layerAbout = (blockTime: Duration.Duration) =>
+/** What the process tells of its nodes, and what it tells them. Only who sends transactions looks them up. */
+const layerAbout = (blockTime: Duration.Duration, use: "sends" | "reads") =>
   Layer.effectContext(
     Effect.gen(function* () {
       const blocks = yield* BlocksNode.BlockEndpoints
       const queries = yield* QueryEndpoints.QueryEndpoints
-      const reasons = Effect.map(Effect.all([blocks.reasons, queries.reasons, yield* watchClock(blockTime)]), (found) =>
-        found.flat()
-      )
+      const ofIndex = use === "sends" ? [blocks.indexReasons] : []
+      const all = [blocks.reasons, ...ofIndex, queries.reasons, yield* watchClock(blockTime)]
+      const reasons = Effect.map(Effect.all(all), (found) => found.flat())
       return Context.make(ChainReadiness, reasons).pipe(Context.add(BlockHint, blocks.hint))
     })
   )

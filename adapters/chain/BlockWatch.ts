@@ -37,6 +37,8 @@ export interface WatchedEndpoint {
   readonly socketFailure: string | undefined
   /** A height that it names without showing its block. */
   readonly unshown: bigint | undefined
+  /** Whether it finds transactions by their hash; undefined while it has not said. */
+  readonly isIndexing: boolean | undefined
 }
 
 /** The running watch of one endpoint. */
@@ -102,7 +104,8 @@ export const makeBlockWatch = (
       shown: 0n,
       failure: undefined,
       socketFailure: "not opened yet",
-      unshown: undefined
+      unshown: undefined,
+      isIndexing: undefined
     }
     let advancedAt = now()
     let lookedAt = -Infinity
@@ -198,6 +201,7 @@ export const makeBlockWatch = (
     const look = Effect.gen(function* () {
       lookedAt = now()
       const status = yield* withDeadline("status", client.status).pipe(Effect.tapError(() => sink.noteChain(undefined)))
+      state.isIndexing = status.isIndexing
       yield* sink.noteChain(status.network)
       if (sink.chain.chainId === undefined) {
         // Others may be asked at this moment, each for as long as one call may take.
