@@ -58,7 +58,7 @@ const CHANGES_BUFFER = 16
 export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockEndpoints, never, RpcEndpoints> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const { endpoints, pool } = yield* RpcEndpoints
+      const { endpoints, pool, shown } = yield* RpcEndpoints
       const runSync = Effect.runSyncWith(yield* Effect.context<never>())
       const ledger = new BlockLedger()
       const chain = new ChainChoice(
@@ -72,6 +72,7 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
       const started = yield* Deferred.make<void>()
       const published = () => {
         if (ledger.latest === undefined) return
+        shown.newest = ledger.latest.height
         runSync(PubSub.publish(changes, ledger.latest))
         Deferred.doneUnsafe(started, Effect.void)
       }
