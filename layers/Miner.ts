@@ -28,10 +28,9 @@ import type { ChainTx } from "../domain/ports/ChainTx.ts"
 import type { SupplierAddress } from "../domain/protocol/Identifiers.ts"
 import { releaseForRollback } from "../domain/supplier/ReleaseForRollback.ts"
 import * as Keys from "./Keys.ts"
-import * as Logging from "./Logging.ts"
+import * as Outermost from "./Outermost.ts"
 import { factorsOf, fleetTimesOf, minerSettingsOf, monitorsOf } from "./MinerSettingsOf.ts"
 import * as RedisPorts from "./RedisPorts.ts"
-import * as Tracing from "./Tracing.ts"
 
 /** Longest time from the signal to the end of the process. */
 const DRAIN_DEADLINE = Duration.seconds(25)
@@ -77,7 +76,7 @@ export const runMinerProcess = <E, R>(
       const end = drain([{ name: "committed, checkpointed, leases released", run: miner.drain }], DRAIN_DEADLINE)
       return yield* Effect.onExit(Effect.never, () => end)
     })
-  ).pipe(Effect.provide(layerOutermost(config, layerProcess(config, chain))))
+  ).pipe(Effect.provide(layerProcess(config, chain).pipe(Layer.provideMerge(Outermost.layer(config.logging)))))
 
 /**
  * Gives one supplier back to Go miners, once no miner of ours runs; returns the sessions that Go goes on with. `patience`:
@@ -90,11 +89,13 @@ export const releaseForGo = <E, R>(
   patience: Duration.Duration
 ) =>
   releaseForRollback(supplier, patience).pipe(
-    Effect.provide(layerOutermost(config, GoRollback.layer.pipe(Layer.provideMerge(layerProcess(config, chain)))))
+    Effect.provide(
+      GoRollback.layer.pipe(
+        Layer.provideMerge(layerProcess(config, chain)),
+        Layer.provideMerge(Outermost.layer(config.logging))
+      )
+    )
   )
-
-const layerOutermost = <A, E, R>(config: MinerConfig, programs: Layer.Layer<A, E, R>) =>
-  programs.pipe(Layer.provideMerge(Tracing.layer()), Layer.provideMerge(Logging.layer(config.logging)))
 
 const layerProcess = <E, R>(config: MinerConfig, chain: Layer.Layer<Blocks | ChainQuery | ChainTx, E, R>) => {
   const replica = config.redis.consumerName ?? replicaName("miner")

@@ -14,6 +14,7 @@ import * as RelayLogRedis from "../adapters/redis/RelayLogRedis.ts"
 import * as SharedCacheRedis from "../adapters/redis/SharedCacheRedis.ts"
 import * as RelaySpoolDisk from "../adapters/spool/RelaySpoolDisk.ts"
 import * as CachedChainQuery from "../domain/cache/CachedChainQuery.ts"
+import { SupplierStates } from "../domain/cache/SupplierStates.ts"
 import { warmUp } from "../domain/cache/RefreshCaches.ts"
 import { ServiceFactors } from "../domain/cache/ServiceFactors.ts"
 import { BlockHint, followAnnouncements } from "../domain/chain/BlockAnnouncement.ts"
@@ -21,14 +22,14 @@ import { drain } from "../domain/lifecycle/Drain.ts"
 import { ChainReadiness } from "../domain/lifecycle/Readiness.ts"
 import type { Blocks } from "../domain/ports/Blocks.ts"
 import type { ChainQuery } from "../domain/ports/ChainQuery.ts"
+import * as RegistryGate from "../domain/relay/RegistryGate.ts"
 import { RelayPolicyRef } from "../domain/relay/RelayPolicy.ts"
 import { ServeRelay } from "../domain/relay/ServeRelay.ts"
 import * as Keys from "./Keys.ts"
-import * as Logging from "./Logging.ts"
+import * as Outermost from "./Outermost.ts"
 import * as RedisPorts from "./RedisPorts.ts"
 import * as RelayPrograms from "./RelayPrograms.ts"
 import { backendsOf, policyOf } from "./RelayerSettings.ts"
-import * as Tracing from "./Tracing.ts"
 
 /** Expected time between blocks, which only bounds how long caches live; relayers have no setting for it. */
 const BLOCK_TIME = Duration.seconds(30)
@@ -75,14 +76,7 @@ export const runRelayer = <E, R>(
       )
       return yield* Effect.onExit(Effect.never, () => end)
     })
-  ).pipe(
-    Effect.provide(
-      layerProcess(config, chain).pipe(
-        Layer.provideMerge(Tracing.layer()),
-        Layer.provideMerge(Logging.layer(config.logging))
-      )
-    )
-  )
+  ).pipe(Effect.provide(layerProcess(config, chain).pipe(Layer.provideMerge(Outermost.layer(config.logging)))))
 
 const layerProcess = <E, R>(config: RelayerConfig, chain: Layer.Layer<Blocks | ChainQuery, E, R>) => {
   const policy = policyOf(config, replicaName("relayer"))
@@ -107,6 +101,7 @@ const layerProcess = <E, R>(config: RelayerConfig, chain: Layer.Layer<Blocks | C
         BackendsHttp.layer(backendsOf(config)),
         RingVerifierNative.layer,
         layerSpool(config),
+        RegistryGate.layer.pipe(Layer.provide(SupplierStates.layer)),
         Layer.succeed(RelayPolicyRef, policy)
       )
     ),

@@ -6,7 +6,6 @@ import { createServer, type RequestListener, type Server } from "node:http"
 import { Effect, type Scope } from "effect"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { CannotListen } from "../../domain/lifecycle/CannotListen.ts"
-import { processMetrics } from "./ProcessMetrics.ts"
 
 /** Where to listen and what is ready. Port 0 takes a free one. */
 export interface ProbeServerOptions {
@@ -35,7 +34,6 @@ export const startProbes = ({
 }: ProbeServerOptions): Effect.Effect<number, CannotListen, Scope.Scope> =>
   Effect.gen(function* () {
     const context = yield* Effect.context<never>()
-    yield* processMetrics
     const answer = (path: string): Effect.Effect<readonly [status: number, type: string, body: string]> => {
       switch (path) {
         case "/health":

@@ -1,7 +1,8 @@
 /**
  * What the miner's and the relayer's work with the chain costs: a claim transaction of 100 sessions, a proof from a cold
- * trie, queries for relays, blocks with 1 000 claims of ours, 1 000 idle suppliers against an empty process. The chain is
- * the simulated one in the same process, stores are in memory: what they take is part of the figures.
+ * trie, queries for relays, blocks with 1 000 claims of ours. There the chain is the simulated one in the same process,
+ * stores are in memory: what they take is part of the figures. 1 000 idle suppliers, of the real command, against an
+ * empty process.
  *
  * `npm run bench:chain -- [--quick]`. One JSON object; each target with its value and whether it holds.
  */
@@ -45,6 +46,7 @@ import * as RelayPrograms from "../../layers/RelayPrograms.ts"
 import { testKey } from "../support/RelayBuilder.ts"
 import * as Serving from "../support/ServingWorld.ts"
 import { cpuMicros, interleave, lengthFromArguments, median, medians, print } from "./Harness.ts"
+import { idleMiner } from "./IdleMiner.ts"
 import { makeSession } from "./TrieSession.ts"
 
 const SERVICE = "anvil"
@@ -279,64 +281,27 @@ const benchBlocks = () => {
   }).pipe(Effect.provide(layerMining([signer], applications, settings)), Effect.scoped, Effect.runPromise)
 }
 
-/** In a process of its own: memory and CPU of a miner whose suppliers have nothing to do, blocks of 5 s. */
-const idleChild = (suppliers: number, seconds: number) =>
-  Effect.gen(function* () {
-    yield* startMiner
-    yield* Effect.sleep("10 seconds")
-    const before = cpuMicros()
-    yield* Effect.sleep(Duration.seconds(seconds))
-    const core = (cpuMicros() - before) / (seconds * 1e6)
-    console.log(JSON.stringify({ core, megabytes: process.memoryUsage().rss / 2 ** 20 }))
-  }).pipe(
-    Effect.provide(
-      SimChain.layerProducer("5 seconds").pipe(
-        Layer.provideMerge(
-          layerMining(
-            Array.from({ length: suppliers }, (_, index) => testKey(`idle ${index}`)),
-            [testKey("idle application")],
-            defaultMinerSettings
-          )
-        )
-      )
-    ),
-    Effect.scoped,
-    Effect.runPromise
-  )
-
 const benchIdle = async (seconds: number) => {
-  const child = async (args: ReadonlyArray<string>) => {
-    const { stdout } = await promisify(execFile)(process.execPath, args)
-    return JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}") as { readonly core: number; readonly megabytes: number } // printed above
-  }
-  const miner = (suppliers: number) => child([import.meta.filename, "--idle-child", `${suppliers}`, `${seconds}`])
-  const [many, one] = [await miner(IDLE_SUPPLIERS), await miner(1)]
-  const empty = await child([
-    "-e",
-    "setTimeout(() => console.log(JSON.stringify({ core: 0, megabytes: process.memoryUsage().rss / 2 ** 20 })), 1000)"
-  ])
+  const [many, one] = [await idleMiner(IDLE_SUPPLIERS, seconds), await idleMiner(1, seconds)]
+  const empty = "setTimeout(() => console.log(process.memoryUsage().rss / 2 ** 20), 1000)"
+  const { stdout } = await promisify(execFile)(process.execPath, ["-e", empty])
+  const emptyMegabytes = Number(stdout)
   return {
     suppliers: IDLE_SUPPLIERS,
-    core: many.core,
-    megabytes: many.megabytes,
+    ...many,
     oneSupplier: one,
-    emptyMegabytes: empty.megabytes,
-    byEmpty: many.megabytes / empty.megabytes
+    emptyMegabytes,
+    byEmpty: many.megabytes / emptyMegabytes
   }
 }
 
-const [, , mode, suppliers, seconds] = process.argv
-if (mode === "--idle-child") {
-  await idleChild(Number(suppliers), Number(seconds))
-  process.exit(0)
-}
 const quick = process.argv.includes("--quick")
 const only = (name: string) => !process.argv.includes("--only") || process.argv.includes(name)
 const claimTx = only("claim") ? benchClaimTx() : undefined
 const proof = only("proof") ? benchColdProof() : undefined
 const queries = only("queries") ? await benchQueries() : undefined
 const block = only("block") ? await benchBlocks() : undefined
-const idle = only("idle") ? await benchIdle(quick ? 10 : 20) : undefined
+const idle = only("idle") ? await benchIdle(quick ? 20 : 60) : undefined
 const target = (name: string, limit: number, value: number | undefined) =>
   value === undefined ? [] : [{ target: name, limit, value, holds: value < limit }]
 print({
