@@ -13,7 +13,7 @@ import { typeMetrics } from "./CacheMetrics.ts"
 import { names } from "./CacheNames.ts"
 import { readFresh } from "./FreshRead.ts"
 import { encodeInvalidation } from "./Invalidation.ts"
-import { makeKeptLookups } from "./KeptLookups.ts"
+import { makeKeptLookups, type Ticket } from "./KeptLookups.ts"
 import { listenForInvalidations, oneOrAll } from "./ListenForInvalidations.ts"
 import type { KnownState } from "./SupplierGate.ts"
 import { decodeSupplierState, encodeSupplierState, type SupplierState, supplierState } from "./SupplierState.ts"
@@ -29,6 +29,15 @@ const REPLY_LIMIT = Duration.millis(250)
 /** Suppliers read at once at the start. */
 const WARM_CONCURRENCY = 16
 
+const UNKNOWN: KnownState = { _tag: "Unknown" }
+
+/** What was read last of a supplier. */
+interface Latest {
+  readonly known: KnownState
+  /** Milliseconds of Effect's clock until which it is in force. */
+  readonly until: number
+}
+
 const skipped = Metric.counter("ha_miner_supplier_cache_write_skipped_total", {
   description: "Supplier states not written: chain_query_error, unreliable_boot_snapshot, no_active_service",
   incremental: true
@@ -40,6 +49,11 @@ export class SupplierStates extends Context.Service<
   {
     /** What is known of the supplier, at most a minute old while Redis answers, and at once after a change. */
     readonly state: (supplier: SupplierAddress) => Effect.Effect<KnownState>
+    /**
+     * What was read of the supplier last, if that is not too old to be in force: no I/O, and no look-up either.
+     * `now` in milliseconds of Effect's clock.
+     */
+    readonly latest: (supplier: SupplierAddress, now: number) => KnownState
     /** Reads the states of these suppliers, so that the first relays need not wait. */
     readonly warm: (suppliers: ReadonlyArray<SupplierAddress>) => Effect.Effect<void>
     /** Writes a state without end and tells all relayers. A contaminated one is a defect. */
@@ -66,7 +80,19 @@ export class SupplierStates extends Context.Service<
       const blocks = yield* Blocks
       const metrics = yield* typeMetrics("supplier_state")
 
-      const read = Effect.fnUntraced(function* (supplier: string) {
+      const latest = new Map<string, Latest>()
+      const keepLatest = (supplier: string, known: KnownState, now: number) => {
+        latest.delete(supplier)
+        const read: Latest = { known, until: now + STATE_MILLIS + STALE_MILLIS }
+        latest.set(supplier, read)
+        if (latest.size <= CAPACITY) return
+        for (const oldest of latest.keys()) {
+          latest.delete(oldest)
+          break
+        }
+      }
+
+      const read = Effect.fnUntraced(function* (supplier: string, ticket: Ticket) {
         metrics.missed("l1")
         const started = yield* Clock.monotonicTimeNanos
         const found = yield* Effect.timeout(cache.get(names.supplierState(supplier)), REPLY_LIMIT)
@@ -74,10 +100,12 @@ export class SupplierStates extends Context.Service<
         const state = Option.flatMap(found, (bytes) => decodeSupplierState(utf8(bytes), supplier))
         if (Option.isSome(found) && Option.isNone(state)) metrics.contaminated()
         metrics[Option.isSome(state) ? "hit" : "missed"]("l2")
-        return Option.match(state, {
+        const known = Option.match(state, {
           onNone: (): KnownState => ({ _tag: "Absent" }),
-          onSome: (known): KnownState => ({ _tag: "State", state: known })
+          onSome: (present): KnownState => ({ _tag: "State", state: present })
         })
+        if (ticket.isCurrent()) keepLatest(supplier, known, yield* Clock.currentTimeMillis)
+        return known
       })
       const states = yield* makeKeptLookups(read, {
         capacity: CAPACITY,
@@ -85,9 +113,14 @@ export class SupplierStates extends Context.Service<
         failure: () => UNAVAILABLE_MILLIS,
         stale: STALE_MILLIS
       })
-      yield* fillGauge("ha_cache_entries", "Entries kept in this process, by kind", states.size, {
-        cache_type: "supplier_state"
-      })
+      yield* fillGauge(
+        "ha_cache_entries",
+        "Entries kept in this process, by kind",
+        () => Math.max(states.size(), latest.size),
+        {
+          cache_type: "supplier_state"
+        }
+      )
       yield* listenForInvalidations([
         oneOrAll(names.invalidations("supplier"), "operator_address", {
           metrics,
@@ -107,7 +140,7 @@ export class SupplierStates extends Context.Service<
             metrics.hit("l1")
             return Effect.succeed(known)
           }
-          return Effect.orElseSucceed(states.get(supplier), (): KnownState => ({ _tag: "Unknown" }))
+          return Effect.orElseSucceed(states.get(supplier), () => UNKNOWN)
         })
 
       const tell = (supplier: string) =>
@@ -130,6 +163,10 @@ export class SupplierStates extends Context.Service<
 
       return SupplierStates.of({
         state,
+        latest: (supplier, now) => {
+          const found = latest.get(supplier)
+          return found === undefined || found.until <= now ? UNKNOWN : found.known
+        },
         warm: (suppliers) => Effect.forEach(suppliers, state, { concurrency: WARM_CONCURRENCY, discard: true }),
         write,
         remove: (supplier) => Effect.andThen(cache.remove(names.supplierState(supplier)), tell(supplier)),

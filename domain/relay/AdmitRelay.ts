@@ -17,6 +17,7 @@ import { StepTracer } from "../tracing/StepTracer.ts"
 import { PeerBudget } from "./PeerBudget.ts"
 import { decodeHttpRequest, type HttpRequestPayload } from "./PoktHttp.ts"
 import { RelayPolicyRef, type ServicePolicy } from "./RelayPolicy.ts"
+import { RegistryGate } from "./RegistryGate.ts"
 import { RelayRefused, type RefusalCause } from "./RelayRefusal.ts"
 import { decodeRelayRequest, type RelayRequest, signableHash } from "./RelayRequest.ts"
 import { RingDirectory, type RingUnknown } from "./RingDirectory.ts"
@@ -87,6 +88,7 @@ export class AdmitRelay extends Context.Service<
         const verifier = yield* RingVerifier
         const sessions = yield* SessionDirectory
         const rings = yield* RingDirectory
+        const registry = yield* RegistryGate
         const policy = yield* RelayPolicyRef
         const { step } = yield* StepTracer
         const clock = yield* Clock.Clock
@@ -131,6 +133,11 @@ export class AdmitRelay extends Context.Service<
           if (type === undefined || !service.rpcTypes.has(type)) {
             return yield* refuse("no_backend", `no ${rpcType ?? service.defaultRpcType} backend for ${service.id}`)
           }
+          const gate = registry.decide(supplier, service.id, type)
+          if (gate._tag === "Refuse") {
+            return yield* refuse("supplier_not_staked", `${supplier} for ${service.id}: registry says ${gate.reason}`)
+          }
+          if (!gate.isTransportStaked) yield* registry.noteUndeclared(supplier, service.id, type)
           const call = decodeHttpRequest(request.payload)
           if (Result.isFailure(call)) return yield* refuse("payload_unreadable", call.failure.message)
           const signature = RingSignature.decode(request.meta.signature, MAX_MEMBERS)

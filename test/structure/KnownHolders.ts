@@ -258,6 +258,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     "#places": { bound: "leaves and nodes of one trie; counts in INDEXED", metric: SQLITE },
     "#runs": { bound: "chunks of one trie's checkpoints", metric: SQLITE }
   },
+  "domain/cache/SupplierStates.ts": {
+    latest: { bound: "CAPACITY; the one read longest ago goes", metric: "ha_cache_entries" }
+  },
   "domain/cache/KeptLookups.ts": {
     kept: { bound: "capacity of each cache; the least recently used goes", metric: CACHES },
     running: { bound: "capacity of each cache; entries only while a look-up runs", metric: CACHES },
@@ -316,6 +319,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
       bound: "DROP_AFTER blocks after a session's grace; ENDED_CAPACITY",
       metric: "ha_relayer_relay_meter_sessions_ended"
     }
+  },
+  "domain/relay/RegistryGate.ts": {
+    told: { bound: "TOLD_CAPACITY; beyond it all are told again", metric: "ha_relayer_undeclared_transports" }
   },
   "domain/relay/RefusalNotices.ts": {
     spells: { bound: "the reasons of `refusals`", metric: "none: a closed set of reasons" }
