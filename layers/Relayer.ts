@@ -26,11 +26,10 @@ import * as RegistryGate from "../domain/relay/RegistryGate.ts"
 import { RelayPolicyRef } from "../domain/relay/RelayPolicy.ts"
 import { ServeRelay } from "../domain/relay/ServeRelay.ts"
 import * as Keys from "./Keys.ts"
-import * as Logging from "./Logging.ts"
+import * as Outermost from "./Outermost.ts"
 import * as RedisPorts from "./RedisPorts.ts"
 import * as RelayPrograms from "./RelayPrograms.ts"
 import { backendsOf, policyOf } from "./RelayerSettings.ts"
-import * as Tracing from "./Tracing.ts"
 
 /** Expected time between blocks, which only bounds how long caches live; relayers have no setting for it. */
 const BLOCK_TIME = Duration.seconds(30)
@@ -77,14 +76,7 @@ export const runRelayer = <E, R>(
       )
       return yield* Effect.onExit(Effect.never, () => end)
     })
-  ).pipe(
-    Effect.provide(
-      layerProcess(config, chain).pipe(
-        Layer.provideMerge(Tracing.layer()),
-        Layer.provideMerge(Logging.layer(config.logging))
-      )
-    )
-  )
+  ).pipe(Effect.provide(layerProcess(config, chain).pipe(Layer.provideMerge(Outermost.layer(config.logging)))))
 
 const layerProcess = <E, R>(config: RelayerConfig, chain: Layer.Layer<Blocks | ChainQuery, E, R>) => {
   const policy = policyOf(config, replicaName("relayer"))
