@@ -8,11 +8,14 @@ import { Clock, Duration, Effect, Layer } from "effect"
 /** Between two looks at how busy the process was. */
 const LOOK_EVERY = Duration.seconds(10)
 
-/** Up to this share of a core between two looks the process is calm. */
-const CALM = 0.25
+/** Beyond this share of a core between two looks the process is busy. */
+const BUSY = 0.25
 
-/** The heap of a calm process may grow to 1.5 times what lives in it. */
-const GROWTH_PERCENT = 50
+/** Looks at a busy process in a row before it may have memory: a start, or a burst, is short. */
+const BUSY_LOOKS = 6
+
+/** The heap of a calm process may grow to 1.3 times what lives in it. */
+const GROWTH_PERCENT = 30
 
 /** V8's own rule: as much as the speeds of work and of collection suggest. */
 const BY_SPEED = 0
@@ -21,9 +24,14 @@ const BY_SPEED = 0
 export const layerWith = (lookEvery: Duration.Duration): Layer.Layer<never> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
+      // What a start leaves behind is garbage too.
+      setGrowth(GROWTH_PERCENT)
       let seen = yield* taken
+      let busyLooks = 0
       const look = Effect.map(taken, (now) => {
-        setGrowth(now.cpuMicros - seen.cpuMicros <= CALM * (now.micros - seen.micros) ? GROWTH_PERCENT : BY_SPEED)
+        const isBusy = now.cpuMicros - seen.cpuMicros > BUSY * (now.micros - seen.micros)
+        busyLooks = isBusy ? busyLooks + 1 : 0
+        setGrowth(busyLooks < BUSY_LOOKS ? GROWTH_PERCENT : BY_SPEED)
         seen = now
       })
       yield* Effect.addFinalizer(() => Effect.sync(() => setGrowth(BY_SPEED)))
