@@ -139,7 +139,7 @@ const answerRefusal = Effect.fnUntraced(function* (
   yield* Metrics.add(Metrics.refusals, { kind: submission.kind, reason: refused.reason })
   if (!isAboutMessages(refused, batch)) {
     yield* noteRefusal(batch, refused, false)
-    if (refused.reason === "sequence") yield* countFailedStep
+    if (refused.reason === "sequence" || isAboutTime(refused)) yield* countFailedStep
     return
   }
   const { blamed, rest } = bisect(batch, refused)
@@ -154,8 +154,11 @@ const answerRefusal = Effect.fnUntraced(function* (
 
 /** A refusal that smaller batches may not meet: of a message, of the size, of the gas of all together. */
 const isAboutMessages = (refused: TxRefused, batch: Batch): boolean =>
-  refused.reason === "message" ||
+  (refused.reason === "message" && !isAboutTime(refused)) ||
   (batch.length > 1 && (refused.code === TX_TOO_LARGE || refused.code === GAS_ABOVE_BLOCK))
+
+/** The window is open by the blocks that were shown: a node that says otherwise is behind, and no message is to blame. */
+const isAboutTime = ({ rejection }: TxRefused): boolean => rejection === "claim_window" || rejection === "proof_window"
 
 /** Codes of codespace `sdk`: above the node's `max_tx_bytes`; gas limit above the block's. */
 const TX_TOO_LARGE = 21

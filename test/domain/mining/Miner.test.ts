@@ -157,6 +157,31 @@ describe("the miner", () => {
     }).pipe(inWorld())
   )
 
+  it.effect("holds no message against a node that is behind: all go together once it has caught up", () =>
+    Effect.gen(function* () {
+      yield* startMiner
+      const node = yield* SimNode
+      const header = yield* headerAt(1n)
+      const other = yield* headerAt(1n, otherApplication)
+      yield* append(header, relaysOf(header, 5))
+      yield* append(other, relaysOf(other, 6))
+      yield* runBlocks(6)
+      // Blocks are there, the state is that of a moment ago: claims look too early to it.
+      yield* node.setFaults({ queryLagBlocks: 1n })
+      yield* runBlocks(1)
+      yield* node.setFaults({ queryLagBlocks: 0n })
+      yield* runBlocks(9)
+      assert.deepInclude(yield* endOf(header), { _tag: "Settled", paid: 5n * RELAY_WORTH })
+      assert.deepInclude(yield* endOf(other), { _tag: "Settled", paid: 6n * RELAY_WORTH })
+      const hashes = yield* Effect.forEach([header, other], (of) =>
+        Effect.map(eventsOf(of), (events) =>
+          events.flatMap((event) => (event._tag === "ClaimSubmitted" ? [event.txHash] : []))
+        )
+      )
+      assert.strictEqual(new Set(hashes.flat()).size, 1)
+    }).pipe(inWorld())
+  )
+
   it.effect("does not claim what costs more than it is worth", () =>
     Effect.gen(function* () {
       yield* startMiner
