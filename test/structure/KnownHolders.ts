@@ -205,8 +205,12 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/simchain/devnet/Listener.ts": { sockets: simulated("MAX_CONNECTIONS of a listener") },
   "adapters/simchain/devnet/RpcServer.ts": { chunks: local("MAX_BODY_BYTES of a body") },
   "adapters/simchain/devnet/Subscriptions.ts": {
-    clients: simulated("MAX_CONNECTIONS of the listener"),
-    subscriptions: simulated("MAX_SUBSCRIPTIONS_PER_CLIENT of a client")
+    clients: simulated("MAX_CONNECTIONS of the listener")
+  },
+  "adapters/simchain/devnet/SocketClient.ts": {
+    subscriptions: simulated("MAX_SUBSCRIPTIONS_PER_CLIENT of a client"),
+    "#queue": simulated("WRITE_BUFFER; beyond it no calls are read"),
+    "#ended": simulated("MAX_SUBSCRIPTIONS_PER_CLIENT for each time that the queue is full")
   },
   "adapters/simchain/devnet/TxJournal.ts": { journal: simulated("MAX_JOURNALLED_TXS") },
   "adapters/simchain/BasicChecks.ts": { passed: simulated("weak: messages of transactions that are kept elsewhere") },

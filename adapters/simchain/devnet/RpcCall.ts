@@ -21,6 +21,9 @@ export const invalidRequest = (data: string): RpcError => ({ code: -32600, messa
 /** The body is no JSON. */
 export const parseError = (data: string): RpcError => ({ code: -32700, message: "Parse error. Invalid JSON", data })
 
+/** A subscription has ended. */
+export const serverError = (data: string): RpcError => ({ code: -32000, message: "Server error", data })
+
 /** Kinds of arguments: `int` and `height` are decimal text, `bytes` base64 in JSON, `hex` hexadecimal text in JSON. */
 export type ArgKind = "string" | "int" | "bytes" | "hex" | "bool"
 

@@ -1,14 +1,16 @@
-/** Events of a node over WebSocket: subscriptions with CometBFT's limits and its habit of dropping silent peers. */
+/** Events of a node over WebSocket: subscriptions with CometBFT's limits, in the order in which it checks them. */
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { Clock, Effect, Result, type Scope } from "effect"
-import { WebSocket, WebSocketServer } from "ws"
+import { type WebSocket, WebSocketServer } from "ws"
 import type { CommittedBlock } from "../CommittedBlock.ts"
-import { blockJson, eventJson, headerJson, type Json, ownBlockId, txResultJson } from "./GoJson.ts"
-import { claimedHeight, type NodeView } from "./NodeView.ts"
-import { failureAnswer, internalError, parseError, readRequest, type RpcId, success } from "./RpcCall.ts"
+import type { Json } from "./GoJson.ts"
+import type { NodeView } from "./NodeView.ts"
+import { failureAnswer, internalError, parseError, readRequest, success } from "./RpcCall.ts"
 import { answerCall, encodeAnswer, MAX_BODY_BYTES } from "./RpcServer.ts"
-import { type Condition, meets, parseQuery } from "./TxQuery.ts"
+import { SocketClient } from "./SocketClient.ts"
+import { eventsOf } from "./SubscriptionEvents.ts"
+import { parseQuery } from "./TxQuery.ts"
 import { slowness } from "./WireFaults.ts"
 
 /** Subscriptions of one client; limits are CometBFT's defaults. */
@@ -16,22 +18,8 @@ export const MAX_SUBSCRIPTIONS_PER_CLIENT = 5
 /** Clients with a subscription. */
 export const MAX_CLIENTS = 100
 const MAX_QUERY_BYTES = 512
-const PING_INTERVAL = "27 seconds"
-const SILENCE_MILLIS = 30_000
-/** Bytes that may wait for a slow reader before it is cut. */
-const MAX_BUFFERED_BYTES = 16_777_216
-
-interface Subscription {
-  readonly id: RpcId
-  readonly query: string
-  readonly conditions: ReadonlyArray<Condition>
-}
-
-interface Client {
-  readonly socket: WebSocket
-  readonly subscriptions: Map<string, Subscription>
-  heardMillis: number
-}
+/** Time between two looks at silent clients. */
+const TICK = "1 second"
 
 /** WebSockets of a node. */
 export interface Subscriptions {
@@ -51,25 +39,22 @@ export const makeSubscriptions = (
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const now = () => clock.currentTimeMillisUnsafe()
-    const clients = new Set<Client>()
-    const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES })
-    const send = (client: Client, answer: Json) => {
-      if (client.socket.bufferedAmount > MAX_BUFFERED_BYTES) client.socket.terminate()
-      else client.socket.send(Buffer.from(encodeAnswer(view, answer)), { binary: view.wireFaults().garbage })
-    }
-    const receive = (client: Client, bytes: Buffer) => {
+    const clients = new Set<SocketClient>()
+    const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES, perMessageDeflate: false })
+    const encode = (answer: Json) => ({ bytes: encodeAnswer(view, answer), binary: view.wireFaults().garbage })
+    const receive = (client: SocketClient, bytes: Buffer) => {
       const parsed = Result.try((): unknown => JSON.parse(bytes.toString()))
       const answer = Result.isFailure(parsed)
         ? failureAnswer(-1, parseError("error unmarshaling request"))
         : answerFrame(view, clients, client, parsed.success)
-      if (answer === "lost") client.socket.terminate()
-      else if (answer !== undefined) send(client, answer)
+      if (answer === "lost") client.cut()
+      else if (answer !== undefined) client.answer(answer)
     }
     server.on("connection", (socket: WebSocket) => {
-      const client: Client = { socket, subscriptions: new Map(), heardMillis: now() }
+      const client = new SocketClient(socket, encode, now)
       clients.add(client)
       socket.on("message", (data: Buffer) => {
-        client.heardMillis = now()
+        client.heard()
         run(
           Effect.andThen(
             slowness(view.wireFaults()),
@@ -77,33 +62,23 @@ export const makeSubscriptions = (
           )
         )
       })
-      socket.on("pong", () => (client.heardMillis = now()))
+      socket.on("pong", () => client.heard())
       socket.on("error", () => socket.terminate())
       socket.on("close", () => clients.delete(client))
     })
     yield* Effect.forkScoped(
       Effect.forever(
         Effect.andThen(
-          Effect.sleep("1 second"),
+          Effect.sleep(TICK),
           Effect.sync(() => {
-            for (const { heardMillis, socket } of clients) if (now() - heardMillis > SILENCE_MILLIS) socket.terminate()
-          })
-        )
-      )
-    )
-    yield* Effect.forkScoped(
-      Effect.forever(
-        Effect.andThen(
-          Effect.sleep(PING_INTERVAL),
-          Effect.sync(() => {
-            for (const { socket } of clients) if (socket.readyState === WebSocket.OPEN) socket.ping()
+            for (const client of clients) client.tick()
           })
         )
       )
     )
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        for (const { socket } of clients) socket.terminate()
+        for (const client of clients) client.cut()
         server.close()
       })
     )
@@ -114,9 +89,11 @@ export const makeSubscriptions = (
       },
       publish: (block) => {
         for (const client of clients) {
-          for (const { conditions, id, query } of client.subscriptions.values()) {
+          for (const subscription of client.subscriptions.values()) {
+            const { conditions, id, query } = subscription
             for (const data of eventsOf(view, block, conditions)) {
-              send(client, success(id, { query, ...data }))
+              if (client.subscriptions.get(query) !== subscription) break
+              client.publish(subscription, success(id, { query, ...data }))
             }
           }
         }
@@ -127,8 +104,8 @@ export const makeSubscriptions = (
 
 const answerFrame = (
   view: NodeView,
-  clients: ReadonlySet<Client>,
-  client: Client,
+  clients: ReadonlySet<SocketClient>,
+  client: SocketClient,
   value: unknown
 ): ReturnType<typeof answerCall> => {
   const request = readRequest(value)
@@ -140,17 +117,16 @@ const answerFrame = (
   switch (method) {
     case "subscribe": {
       const query = queryOf(params)
-      if (Buffer.byteLength(query) > MAX_QUERY_BYTES) return fail("maximum query length exceeded")
-      if (subscriptions.size === 0 && subscribed(clients) >= MAX_CLIENTS) {
-        return fail(`max_subscription_clients ${MAX_CLIENTS} reached`)
-      }
+      // While there are so many, nobody subscribes to more either.
+      if (subscribed(clients) >= MAX_CLIENTS) return fail(`max_subscription_clients ${MAX_CLIENTS} reached`)
       if (subscriptions.size >= MAX_SUBSCRIPTIONS_PER_CLIENT) {
         return fail(`max_subscriptions_per_client ${MAX_SUBSCRIPTIONS_PER_CLIENT} reached`)
       }
+      if (Buffer.byteLength(query) > MAX_QUERY_BYTES) return fail("maximum query length exceeded")
       const conditions = parseQuery(query)
       if (conditions === undefined) return fail(`failed to parse query: ${query}`)
       if (subscriptions.has(query)) return fail("already subscribed")
-      subscriptions.set(query, { id, query, conditions })
+      subscriptions.set(query, { id, query, conditions, buffer: [] })
       return success(id, {})
     }
     case "unsubscribe":
@@ -164,76 +140,11 @@ const answerFrame = (
   }
 }
 
-const subscribed = (clients: ReadonlySet<Client>): number =>
+const subscribed = (clients: ReadonlySet<SocketClient>): number =>
   [...clients].filter(({ subscriptions }) => subscriptions.size > 0).length
 
 const queryOf = (params: unknown): string => {
   if (typeof params !== "object" || params === null) return ""
   const query: unknown = Array.isArray(params) ? params[0] : Reflect.get(params, "query")
   return typeof query === "string" ? query : ""
-}
-
-/** The `data` and `events` members that the conditions ask for. */
-const eventsOf = (
-  view: NodeView,
-  block: CommittedBlock,
-  conditions: ReadonlyArray<Condition>
-): ReadonlyArray<{ readonly [key: string]: Json }> => {
-  const kind = conditions.find(({ key }) => key === "tm.event")?.value
-  if (kind === "NewBlockHeader") return [headerEvent(view, block)]
-  if (kind === "NewBlock") return [blockEvent(view, block)]
-  if (kind !== "Tx") return []
-  return block.txs.flatMap((tx, index) => {
-    const found = { height: block.height, index, tx }
-    if (!conditions.every((condition) => meets(found, condition))) return []
-    const events = {
-      "tm.event": ["Tx"],
-      "tx.hash": [tx.hash],
-      "tx.height": [block.height.toString()],
-      ...attributes(tx.result.events)
-    }
-    const value = {
-      TxResult: {
-        height: block.height.toString(),
-        ...(index === 0 ? {} : { index }),
-        tx: Buffer.from(tx.bytes).toString("base64"),
-        result: txResultJson(tx)
-      }
-    }
-    return [{ data: { type: "tendermint/event/Tx", value }, events }]
-  })
-}
-
-const headerEvent = (view: NodeView, { header }: CommittedBlock): { readonly [key: string]: Json } => {
-  const shown = { ...header, height: claimedHeight(view, header.height) }
-  return {
-    data: { type: "tendermint/event/NewBlockHeader", value: { header: headerJson(view, shown) } },
-    events: { "tm.event": ["NewBlockHeader"] }
-  }
-}
-
-const blockEvent = (view: NodeView, block: CommittedBlock): { readonly [key: string]: Json } => ({
-  data: {
-    type: "tendermint/event/NewBlock",
-    value: {
-      block: blockJson(view, block),
-      block_id: ownBlockId(view, block),
-      result_finalize_block: {
-        events: block.endBlockEvents.map(eventJson),
-        tx_results: block.txs.map(txResultJson),
-        validator_updates: [],
-        app_hash: Buffer.from(block.header.appHash).toString("base64")
-      }
-    }
-  },
-  events: { "tm.event": ["NewBlock"], ...attributes(block.endBlockEvents) }
-})
-
-/** Attributes by `type.key`, in order. */
-const attributes = (events: CommittedBlock["endBlockEvents"]): Record<string, Array<string>> => {
-  const values: Record<string, Array<string>> = {}
-  for (const { attributes: each, type } of events) {
-    for (const { key, value } of each) (values[`${type}.${key}`] ??= []).push(value)
-  }
-  return values
 }
