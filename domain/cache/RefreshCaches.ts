@@ -141,11 +141,18 @@ export const warmUp = (settings: WarmUpSettings): Effect.Effect<void, never, Ref
     const caches = yield* ChainCaches
     const { applications, services, publicKeys } = caches
     const knownOf = (set: string) => Effect.orElseSucceed(cache.members(set), (): ReadonlyArray<string> => [])
-    const known = new Set([...settings.applications, ...(yield* knownOf(names.knownApplications))])
     const each = { concurrency: settings.concurrency, discard: true } as const
-    const params = yield* Effect.option(caches.sharedParams.get(""))
-    yield* Effect.ignore(caches.proofParams.get(""))
-    yield* Effect.ignore(caches.sessionParams.get(""))
+    const [params, listed, ids] = yield* Effect.all(
+      [
+        Effect.option(caches.sharedParams.get("")),
+        knownOf(names.knownApplications),
+        knownOf(names.knownServices),
+        Effect.ignore(caches.proofParams.get("")),
+        Effect.ignore(caches.sessionParams.get(""))
+      ],
+      { concurrency: settings.concurrency }
+    )
+    const known = new Set([...settings.applications, ...listed])
     yield* Effect.forEach(
       [...known].slice(0, KNOWN_LIMIT),
       Effect.fnUntraced(function* (address) {
@@ -156,7 +163,6 @@ export const warmUp = (settings: WarmUpSettings): Effect.Effect<void, never, Ref
       }),
       each
     )
-    const ids = yield* knownOf(names.knownServices)
     yield* Effect.forEach(ids.slice(0, KNOWN_LIMIT), (id) => Effect.ignore(services.get(id)), each)
   }).pipe(Effect.timeoutOption(settings.limit), Effect.asVoid)
 

@@ -172,6 +172,11 @@ export class AdmitRelay extends Context.Service<
           let facts = relay.kept
           if (facts === undefined) {
             yield* spendLookup(relay, clock.currentTimeMillisUnsafe())
+            // The ring meanwhile: what is wrong with it is told where it is asked for.
+            yield* Effect.forkChild(
+              Effect.ignore(rings.ring(header.applicationAddress, header.sessionEndBlockHeight)),
+              { startImmediately: true }
+            )
             facts = yield* told(relay, sessions.facts(header))
           }
           if (!isSameSessionHeader(header, facts.header)) {

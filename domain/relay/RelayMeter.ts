@@ -121,7 +121,8 @@ export class RelayMeter extends Context.Service<
         Effect.zipWith(
           directory.share(facts),
           factorOf(facts.header.serviceId),
-          ({ stake, share }, factor) => (allowance.limit = consumptionLimit(stake, share, factor))
+          ({ stake, share }, factor) => (allowance.limit = consumptionLimit(stake, share, factor)),
+          { concurrent: true }
         ).pipe(
           Effect.catch((unread) =>
             allowance.limit === undefined ? Effect.fail(unread) : Effect.succeed(allowance.limit)

@@ -23,6 +23,8 @@ const RING_CAPACITY = 10_000
 const KEY_CAPACITY = 50_000
 /** How long a ring is trusted without being asked for a stranger. */
 const RING_MILLIS = Duration.toMillis("30 minutes")
+/** Keys of one ring read at the same time. */
+const KEY_CONCURRENCY = 16
 /** Keys of accounts never change; the bound is that of everything kept. */
 const KEY_MILLIS = Duration.toMillis("30 minutes")
 /** How soon a ring without usable keys is looked up again. */
@@ -82,17 +84,22 @@ export class RingDirectory extends Context.Service<
       const readRing = Effect.fnUntraced(function* (key: string, isFresh: boolean) {
         const [address = "", endText = "0"] = key.split("|")
         const record = chain.application(ApplicationAddress.make(address))
-        const application = yield* isFresh ? readFresh(record) : record
+        const [application, params] = yield* Effect.all([isFresh ? readFresh(record) : record, chain.sharedParams], {
+          concurrency: "unbounded"
+        })
         if (Option.isNone(application)) return yield* new RingUnknown({ application: address, member: address })
-        const target = ringHeight(yield* chain.sharedParams, BigInt(endText))
-        const members = yield* Effect.forEach(ringAddresses(application.value, target), (member) =>
-          Effect.flatMap(
-            keys.get(member),
-            Option.match({
-              onNone: () => Effect.fail(new RingUnknown({ application: address, member })),
-              onSome: Effect.succeed
-            })
-          )
+        const target = ringHeight(params, BigInt(endText))
+        const members = yield* Effect.forEach(
+          ringAddresses(application.value, target),
+          (member) =>
+            Effect.flatMap(
+              keys.get(member),
+              Option.match({
+                onNone: () => Effect.fail(new RingUnknown({ application: address, member })),
+                onSome: Effect.succeed
+              })
+            ),
+          { concurrency: KEY_CONCURRENCY }
         )
         return makeRingKeys(members)
       })

@@ -3,7 +3,7 @@
  * Facts of a session do not change while it can be served, so they are kept by (application, service, start). What the
  * chain does not know is kept for seconds, so that garbage is not looked up again and again.
  */
-import { Context, Duration, Effect, Layer, Option } from "effect"
+import { Context, Duration, Effect, Fiber, Layer, Option } from "effect"
 import { makeKeptLookups } from "../cache/KeptLookups.ts"
 import { type MeterUnit, meterUnit } from "../meter/MeterUnit.ts"
 import { stakeShare } from "../meter/RelayCost.ts"
@@ -79,19 +79,33 @@ export class SessionDirectory extends Context.Service<
           ServiceId.make(serviceText),
           BigInt(start)
         ]
-        const { header, suppliers } = yield* chain.session(application, service, height)
-        if (header.sessionStartBlockHeight !== height) {
-          return yield* new SessionNotFound({ application, service, height, reason: "malformed" })
-        }
-        const end = header.sessionEndBlockHeight
-        const computeUnitsPerRelay = yield* chain.computeUnitsPerRelayAt(service, height)
+        const session = Effect.gen(function* () {
+          const { header, suppliers } = yield* chain.session(application, service, height)
+          if (header.sessionStartBlockHeight !== height) {
+            return yield* new SessionNotFound({ application, service, height, reason: "malformed" })
+          }
+          const end = header.sessionEndBlockHeight
+          return { header, suppliers, graceEnd: graceEnd(yield* chain.sharedParamsAt(end), end) }
+        })
+        const atStart = Effect.all(
+          [
+            chain.computeUnitsPerRelayAt(service, height),
+            chain.difficultyTargetAt(service, height),
+            chain.sharedParamsAt(height)
+          ],
+          { concurrency: "unbounded" }
+        )
+        // Beside each other; what is wrong with the session is told first.
+        const reading = yield* Effect.forkChild(atStart, { startImmediately: true })
+        const { header, suppliers, graceEnd: until } = yield* Effect.onError(session, () => Fiber.interrupt(reading))
+        const [computeUnitsPerRelay, target, params] = yield* Fiber.join(reading)
         return {
           header,
           suppliers: new Set(suppliers.map(({ operatorAddress }) => operatorAddress)),
-          graceEnd: graceEnd(yield* chain.sharedParamsAt(end), end),
+          graceEnd: until,
           computeUnitsPerRelay,
-          target: yield* chain.difficultyTargetAt(service, height),
-          unit: meterUnit(computeUnitsPerRelay, yield* chain.sharedParamsAt(height))
+          target,
+          unit: meterUnit(computeUnitsPerRelay, params)
         } satisfies SessionFacts
       })
 
@@ -120,9 +134,14 @@ export class SessionDirectory extends Context.Service<
         const [application = "", endText = "0"] = key.split("|")
         const end = BigInt(endText)
         const { height } = yield* blocks.latest
-        const params = yield* height <= end ? chain.sharedParams : chain.sharedParamsAt(end)
-        const { numSuppliersPerSession } = yield* chain.sessionParams
-        const record = yield* chain.application(ApplicationAddress.make(application))
+        const [params, { numSuppliersPerSession }, record] = yield* Effect.all(
+          [
+            height <= end ? chain.sharedParams : chain.sharedParamsAt(end),
+            chain.sessionParams,
+            chain.application(ApplicationAddress.make(application))
+          ],
+          { concurrency: "unbounded" }
+        )
         const stake = Option.match(record, { onNone: () => 0n, onSome: ({ stake }) => stake })
         return { stake, share: stakeShare(stake, numSuppliersPerSession, params) }
       })
