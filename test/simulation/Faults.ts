@@ -5,7 +5,10 @@
 import type { NodeFaults } from "../../adapters/simchain/NodeFaults.ts"
 import type { SeededRandom } from "./SeededRandom.ts"
 
-/** The `nth` call (from 1) of `operation` by the replica, over all its incarnations. `*`: any operation. */
+/**
+ * The `nth` call (from 1) of `operation` by the replica, over all its incarnations. `*`: any operation. `miner-*`: the calls
+ * of all miners are counted together.
+ */
 export interface StepTrigger {
   readonly replica: string
   readonly operation: string
@@ -79,6 +82,29 @@ export type Fault =
       readonly replica: string
       readonly span: Span
       readonly millis: number
+    }
+  /** From `after` milliseconds after a step on, the calls (`ChainQuery.claims`) of the replica fail for a while. */
+  | {
+      readonly _tag: "Aftermath"
+      readonly at: StepTrigger
+      readonly replica: string
+      readonly calls: ReadonlyArray<string>
+      readonly after: number
+      readonly millis: number
+      readonly effect: EffectOfFailure
+    }
+  /** What the log hands to the replica during the span is heard of so many milliseconds later: delivered, and in no hand. */
+  | { readonly _tag: "Unheard"; readonly replica: string; readonly span: Span; readonly millis: number }
+  /**
+   * Whoever owns the supplier dies, then each successor in turn, so many milliseconds after it took over. All start again
+   * later.
+   */
+  | {
+      readonly _tag: "OwnersDie"
+      readonly supplier: number
+      readonly at: number
+      readonly successors: ReadonlyArray<number>
+      readonly restartAfter: number
     }
   /** The replica's calls take effect only when the span is over, as after a long pause of its process. */
   | { readonly _tag: "Pause"; readonly replica: string; readonly span: Span }
@@ -209,7 +235,8 @@ const spanOf = (random: SeededRandom, { horizon, blockMillis }: FaultTargets, bl
 const trafficSpan = (random: SeededRandom, targets: FaultTargets, blocks: number): Span =>
   spanOf(random, { ...targets, horizon: targets.trafficMillis }, blocks)
 
-const effectOf = (random: SeededRandom): EffectOfFailure =>
+/** What a call that fails did. */
+export const effectOf = (random: SeededRandom): EffectOfFailure =>
   random.pick<EffectOfFailure>(["none", "none", "done", "done", random.between(20, 1_500), random.between(100, 6_000)])
 
 const restart = (random: SeededRandom, { blockMillis }: FaultTargets): number => random.between(50, 2 * blockMillis)

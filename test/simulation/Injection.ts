@@ -15,6 +15,12 @@ import { hash } from "./SeededRandom.ts"
 type FaultOf<Tag extends Fault["_tag"]> = Extract<Fault, { readonly _tag: Tag }>
 type StepFault = Extract<Fault, { readonly at: StepTrigger }>
 
+/** What a step has set off. */
+interface Consequence {
+  readonly fault: FaultOf<"Aftermath">
+  readonly span: Span
+}
+
 /** Local calls: no time passes in them, and nothing fails. */
 const LOCAL = new Set(["Blocks.latest", "Blocks.changes", "Broadcast.subscribe"])
 const LOCAL_PORTS = new Set(["SupplierKeys", "RingVerifier", "RelaySpool", "Backends"])
@@ -33,9 +39,13 @@ export class Injection {
   readonly #flaky: ReadonlyArray<FaultOf<"Flaky">>
   readonly #slowness: ReadonlyArray<FaultOf<"Slowness">>
   readonly #pauses: ReadonlyArray<FaultOf<"Pause">>
+  readonly #unheard: ReadonlyArray<FaultOf<"Unheard">>
   readonly #redeliveries: ReadonlyArray<FaultOf<"SteadyRedelivery">>
   /** After this moment only the latency of every day remains. */
   readonly #healedAt: number
+  /** Operations of which the calls of all miners are counted together. */
+  readonly #countedTogether = new Set<string>()
+  readonly #consequences: Array<Consequence> = []
   /** Faults that have had an effect. */
   readonly fired = new Set<Fault>()
 
@@ -48,11 +58,13 @@ export class Injection {
       const at = fault as StepFault
       const key = triggerKey(at.at)
       this.#triggers.set(key, [...(this.#triggers.get(key) ?? []), at])
+      if (at.at.replica === ALL_MINERS) this.#countedTogether.add(at.at.operation)
     }
     this.#outages = faults.filter((fault) => fault._tag === "Outage")
     this.#flaky = faults.filter((fault) => fault._tag === "Flaky")
     this.#slowness = faults.filter((fault) => fault._tag === "Slowness")
     this.#pauses = faults.filter((fault) => fault._tag === "Pause")
+    this.#unheard = faults.filter((fault) => fault._tag === "Unheard")
     this.#redeliveries = faults.filter((fault) => fault._tag === "SteadyRedelivery")
   }
 
@@ -67,6 +79,8 @@ export class Injection {
     const { replica, operation } = step
     const nth = this.#count(`${replica}|${operation}`)
     const any = this.#count(`${replica}|*`)
+    const isCountedTogether = this.#countedTogether.has(operation) && aims(ALL_MINERS, replica)
+    const nthOfAll = isCountedTogether ? this.#count(`${ALL_MINERS}|${operation}`) : 0
     if (now >= this.#healedAt) return this.#latency(step, any)
     let directive: Directive = this.#latency(step, any)
     for (const outage of this.#outages) {
@@ -75,6 +89,16 @@ export class Injection {
       else if (inSpan({ from: outage.span.from - outage.lead, millis: outage.lead }, now)) {
         directive = { ...directive, delayAfter: LEAD_DELAY_MILLIS }
       }
+    }
+    for (const { fault, span } of this.#consequences) {
+      if (!fault.calls.includes(operation) || !aims(fault.replica, replica) || !inSpan(span, now)) continue
+      directive = this.#failed(fault, directive, step, fault.effect)
+    }
+    for (const unheard of this.#unheard) {
+      if (operation !== "SupplierStore.deliveries" || !aims(unheard.replica, replica)) continue
+      if (!inSpan(unheard.span, now)) continue
+      this.fired.add(unheard)
+      directive = { ...directive, delayBefore: 0, delayAfter: unheard.millis }
     }
     for (const slow of this.#slowness) {
       if (!operation.startsWith(`${slow.port}.`) || !aims(slow.replica, replica) || !inSpan(slow.span, now)) continue
@@ -93,9 +117,14 @@ export class Injection {
     }
     const triggered = [
       ...(this.#triggers.get(`${replica}|${operation}|${nth}`) ?? []),
-      ...(this.#triggers.get(`${replica}|*|${any}`) ?? [])
+      ...(this.#triggers.get(`${replica}|*|${any}`) ?? []),
+      ...(isCountedTogether ? (this.#triggers.get(`${ALL_MINERS}|${operation}|${nthOfAll}`) ?? []) : [])
     ]
     for (const fault of triggered) {
+      if (fault._tag === "Aftermath") {
+        this.#consequences.push({ fault, span: { from: now + fault.after, millis: fault.millis } })
+        continue
+      }
       this.fired.add(fault)
       switch (fault._tag) {
         case "Crash":
@@ -146,6 +175,8 @@ export class Injection {
     return { delayBefore: (drawn >>> 4) % 40, delayAfter: (drawn >>> 12) % 40 }
   }
 }
+
+const ALL_MINERS = "miner-*"
 
 const triggerKey = ({ replica, operation, nth }: StepTrigger): string => `${replica}|${operation}|${nth}`
 

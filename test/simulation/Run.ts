@@ -7,6 +7,7 @@ import type { Fault } from "./Faults.ts"
 import { Livelock, LoopScheduler } from "./LoopScheduler.ts"
 import { checkDrained, checkQuiescence, checkStopped, isQuiet } from "./Quiescence.ts"
 import type { Violation } from "./RunView.ts"
+import type { MinerReplica } from "./Replica.ts"
 import { BLOCK_MILLIS, type Scenario } from "./Scenario.ts"
 import { SeededRandom } from "./SeededRandom.ts"
 import { startTraffic, type TrafficTally } from "./Traffic.ts"
@@ -220,6 +221,11 @@ const startFault = (world: World, fault: Fault): void => {
         })
       )
     }
+    case "OwnersDie": {
+      const supplier = view.suppliers[fault.supplier]
+      if (supplier === undefined) return
+      return at(fault.at, ownersDie(world, supplier, fault))
+    }
     case "LostLease": {
       const supplier = view.suppliers[fault.supplier]
       if (supplier === undefined) return
@@ -272,6 +278,39 @@ const startFault = (world: World, fault: Fault): void => {
     default:
   }
 }
+
+/** The supplier's owner dies, and whoever owns it next, as often as the fault says. */
+const ownersDie = Effect.fnUntraced(function* (
+  { view, miners, fork }: World,
+  supplier: string,
+  { successors, restartAfter }: Extract<Fault, { readonly _tag: "OwnersDie" }>
+) {
+  let last: string | undefined
+  for (const tenure of [0, ...successors]) {
+    let heir: MinerReplica | undefined
+    for (let tries = 0; tries < SUCCESSION_TRIES && heir === undefined; tries++) {
+      const { fence } = view.stores.supplier(supplier)
+      const isNew = fence !== undefined && fence.nonce !== last && fence.expiresAt > view.clock()
+      heir = isNew ? miners.find(({ name, isRunning }) => isRunning && name === fence.owner) : undefined
+      if (heir === undefined) yield* Effect.sleep(SUCCESSION_TURN_MILLIS)
+      else last = fence?.nonce
+    }
+    if (heir === undefined) return
+    yield* Effect.sleep(tenure)
+    const dying = heir
+    dying.crash()
+    fork(
+      Effect.delay(
+        Effect.sync(() => dying.start()),
+        restartAfter
+      )
+    )
+  }
+})
+
+/** How often and how long a successor is waited for: half a minute. */
+const SUCCESSION_TURN_MILLIS = 100
+const SUCCESSION_TRIES = 300
 
 const endsOf = ({ view }: World): ReadonlyMap<string, number> => {
   const ends = new Map<string, number>()

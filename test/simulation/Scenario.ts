@@ -3,6 +3,7 @@ import { defaultMinerSettings, type MinerSettings } from "../../domain/mining/Mi
 import type { ParamsOverrides } from "../../adapters/simchain/Genesis.ts"
 import type { SharedParams } from "../../domain/protocol/SharedParams.ts"
 import { Duration } from "effect"
+import { drawComposition, type SessionTimes } from "./Compositions.ts"
 import { drawFaults, type Fault, type Weather } from "./Faults.ts"
 import type { RequestDefect } from "./RequestPool.ts"
 import { SeededRandom } from "./SeededRandom.ts"
@@ -81,7 +82,16 @@ export const drawScenario = (seed: number): Scenario => {
   const poor = [false, network.chance(0.8), network.chance(0.2)]
   const requests = drawRequests(random.stream("traffic"), { suppliers, relayers: relayers.length, applications: 3 })
   const horizon = (TRAFFIC_BLOCKS + 7) * BLOCK_MILLIS
-  const faults = drawFaults(random.stream("faults"), weather, {
+  const together = random.stream("compositions")
+  const composition = drawComposition(together, weather)
+  const drawn = network.pick(weather === "mishap" ? WIDE_WINDOWS : WINDOWS)
+  const offsets = composition?.isLong === true ? LONG_WINDOWS : drawn
+  const composed = composition?.faults(together, {
+    suppliers,
+    blockMillis: BLOCK_MILLIS,
+    sessions: sessionTimes(requests, offsets)
+  })
+  const single = drawFaults(random.stream("faults"), weather, {
     relayers,
     miners,
     suppliers,
@@ -91,6 +101,8 @@ export const drawScenario = (seed: number): Scenario => {
     horizon,
     blockMillis: BLOCK_MILLIS
   })
+  // A mishap is one event, of whatever kind.
+  const faults = composed === undefined ? single : weather === "mishap" ? composed : [...single, ...composed]
   return {
     seed,
     weather,
@@ -101,7 +113,7 @@ export const drawScenario = (seed: number): Scenario => {
     poor,
     params: {
       shared: {
-        ...network.pick(weather === "mishap" ? WIDE_WINDOWS : WINDOWS),
+        ...offsets,
         numBlocksPerSession: BigInt(SESSION_BLOCKS),
         ...UNBONDING
       },
@@ -143,7 +155,7 @@ const UNBONDING: Partial<SharedParams> = {
 }
 
 /** Claim and proof windows, from wide ones to windows of a single block. */
-const WINDOWS: ReadonlyArray<Partial<SharedParams>> = [
+const WINDOWS: ReadonlyArray<Windows> = [
   windows(1n, 2n, 0n, 2n),
   windows(1n, 3n, 0n, 4n),
   windows(2n, 3n, 1n, 3n),
@@ -152,13 +164,21 @@ const WINDOWS: ReadonlyArray<Partial<SharedParams>> = [
 ]
 
 /** Room for a take-over, twelve seconds at most, in either window. */
-const WIDE_WINDOWS: ReadonlyArray<Partial<SharedParams>> = [
-  windows(1n, 3n, 0n, 4n),
-  windows(2n, 3n, 1n, 3n),
-  windows(1n, 4n, 0n, 4n)
-]
+const WIDE_WINDOWS: ReadonlyArray<Windows> = [windows(1n, 3n, 0n, 4n), windows(2n, 3n, 1n, 3n), windows(1n, 4n, 0n, 4n)]
 
-function windows(claimOpen: bigint, claimClose: bigint, proofOpen: bigint, proofClose: bigint): Partial<SharedParams> {
+/** Eight and five blocks. */
+const LONG_WINDOWS = windows(1n, 7n, 0n, 4n)
+
+type Windows = Pick<
+  SharedParams,
+  | "gracePeriodEndOffsetBlocks"
+  | "claimWindowOpenOffsetBlocks"
+  | "claimWindowCloseOffsetBlocks"
+  | "proofWindowOpenOffsetBlocks"
+  | "proofWindowCloseOffsetBlocks"
+>
+
+function windows(claimOpen: bigint, claimClose: bigint, proofOpen: bigint, proofClose: bigint): Windows {
   return {
     gracePeriodEndOffsetBlocks: 1n,
     claimWindowOpenOffsetBlocks: claimOpen,
@@ -167,6 +187,30 @@ function windows(claimOpen: bigint, claimClose: bigint, proofOpen: bigint, proof
     proofWindowCloseOffsetBlocks: proofClose
   }
 }
+
+/** When the block of a height is made; a run starts at height 1. */
+const momentOf = (height: number): number => (height - 1) * BLOCK_MILLIS
+
+/** What happens when to each session of the traffic. */
+const sessionTimes = (requests: ReadonlyArray<PlannedRequest>, offsets: Windows): ReadonlyArray<SessionTimes> =>
+  Array.from({ length: TRAFFIC_BLOCKS / SESSION_BLOCKS }, (_, index) => {
+    const end = (index + 1) * SESSION_BLOCKS
+    const claimOpens = end + Number(offsets.claimWindowOpenOffsetBlocks) + 1
+    const claimCloses = claimOpens + Number(offsets.claimWindowCloseOffsetBlocks)
+    const proofOpens = claimCloses + Number(offsets.proofWindowOpenOffsetBlocks)
+    const proofCloses = proofOpens + Number(offsets.proofWindowCloseOffsetBlocks)
+    const sealedFrom = claimOpens === claimCloses ? claimOpens - 1 : claimOpens
+    const from = index * SESSION_BLOCKS * BLOCK_MILLIS
+    return {
+      requests: requests.flatMap(({ at, supplier, defect }, nth) =>
+        defect === "none" && at > from && at < from + SESSION_BLOCKS * BLOCK_MILLIS ? [{ nth, at, supplier }] : []
+      ),
+      servedUntil: momentOf(Math.min(sealedFrom, end + 2)),
+      sealedFrom: momentOf(sealedFrom),
+      claim: [momentOf(claimOpens), momentOf(claimCloses)],
+      proof: [momentOf(proofOpens), momentOf(proofCloses)]
+    }
+  })
 
 const drawRequests = (
   random: SeededRandom,
