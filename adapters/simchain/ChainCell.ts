@@ -27,6 +27,7 @@ export interface ChainCellOptions {
   readonly verifiers: Verifiers
   readonly limits: MempoolLimits
   readonly minGasPriceScaled: bigint
+  readonly taken: (bytes: Uint8Array) => void
 }
 
 /** One chain. `state` and `mempool` are replaced, never changed. */

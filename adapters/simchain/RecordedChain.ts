@@ -1,13 +1,12 @@
 /**
  * A simulated chain that outlasts its process. Its blocks are a function of genesis, seed, times and transactions, so a
- * journal of these is the chain: each transaction is in it before its sender hears of it, each block before anybody sees
- * it, and a later start builds them again and goes on, with what waited for a block still waiting.
+ * journal of these is the chain: each transaction is in it before its sender hears of it, over whatever wire, each block
+ * before anybody sees it, and a later start builds them again and goes on, with what waited for a block still waiting.
  */
 import { closeSync, existsSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs"
 import { bytesToHex } from "@noble/hashes/utils.js"
 import { Clock, Effect, Layer, References, Result, Schema, type Scope } from "effect"
 import type { CommittedBlock } from "./CommittedBlock.ts"
-import { ChainTx } from "../../domain/ports/ChainTx.ts"
 import { make, SimChain, type SimChainOptions } from "./SimChain.ts"
 
 /** Blocks that a journal may hold: at a block a second more than a day. Building one again takes 50 to 100 µs. */
@@ -63,9 +62,13 @@ const record = Effect.fnUntraced(function* (options: RecordedChainOptions) {
   const { origin, path } = options
   const { length, lines } = yield* readJournal(path, origin)
   const first = lines.find(isBlock)
-  const chain = yield* first === undefined ? make(options) : at(first.time, make(options))
+  /** What is built again is in the journal already. */
+  let note: (bytes: Uint8Array) => void = () => {}
+  const made = make({ ...options, taken: (bytes) => note(bytes) })
+  const chain = yield* first === undefined ? made : at(first.time, made)
   yield* Effect.scoped(replay(chain, lines, path))
   const journal = yield* openJournal(path, length)
+  note = journal.tx
   if (length === 0) journal.write(`${origin}\n`)
   if (first === undefined) journal.block(yield* Effect.flatMap(chain.block(1n), Effect.fromOption).pipe(Effect.orDie))
   const produceBlock = Effect.suspend(() =>
@@ -83,18 +86,6 @@ const record = Effect.fnUntraced(function* (options: RecordedChainOptions) {
   )
   return SimChain.of({
     ...chain,
-    makeNode: (faults) =>
-      Effect.map(chain.makeNode(faults), (ports) => ({
-        ...ports,
-        tx: ChainTx.of({
-          ...ports.tx,
-          broadcast: (bytes) =>
-            ports.tx.broadcast(bytes).pipe(
-              Effect.tap(() => Effect.sync(() => journal.tx(bytes))),
-              Effect.provideService(References.PreventSchedulerYield, true)
-            )
-        })
-      })),
     produceBlock,
     produceUntil: (height) =>
       Effect.flatMap(chain.state, (state) =>

@@ -29,6 +29,8 @@ export interface SimChainOptions {
   readonly limits?: Partial<MempoolLimits>
   /** Least price of one unit of gas in units of 10⁻¹⁸ uPOKT, checked by CheckTx; 0.000001 uPOKT by default. */
   readonly minGasPriceScaled?: bigint
+  /** Hears of each transaction that waits for a block from now on, over whatever node it came, before its sender does. */
+  readonly taken?: (bytes: Uint8Array) => void
 }
 
 /** `0.000001upokt`, which the network's documents recommend to nodes. */
@@ -72,7 +74,8 @@ export const make = (options: SimChainOptions): Effect.Effect<SimChain["Service"
       seed: options.seed ?? "relaymill",
       verifiers: rememberingVerifiers(options.verifiers),
       limits: { ...defaultLimits, ...options.limits },
-      minGasPriceScaled: options.minGasPriceScaled ?? DEFAULT_MIN_GAS_PRICE
+      minGasPriceScaled: options.minGasPriceScaled ?? DEFAULT_MIN_GAS_PRICE,
+      taken: options.taken ?? (() => {})
     })
     const nodes = new Set<() => void>()
     const produceBlock = Effect.map(Clock.currentTimeNanos, (now) => {

@@ -3,14 +3,18 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { sendOverGrpc } from "../../../adapters/chain/Broadcasts.ts"
+import { makeGrpcTransport } from "../../../adapters/chain/GrpcTransport.ts"
+import { startDevnet } from "../../../adapters/simchain/devnet/Devnet.ts"
 import { demoGenesis } from "../../../adapters/simchain/Genesis.ts"
 import * as RecordedChain from "../../../adapters/simchain/RecordedChain.ts"
 import * as Sim from "../../../adapters/simchain/SimChain.ts"
 import { ChainTx } from "../../../domain/ports/ChainTx.ts"
 import { ChainWorld, reachClaimWindow, worldClaim, worldTx } from "../../contract/ChainWorld.ts"
 import { testKey } from "../../support/RelayBuilder.ts"
+import { rpc } from "./devnet/TestDevnet.ts"
 
 const genesis = demoGenesis({
   services: [{ id: "svc", name: "Service", computeUnitsPerRelay: 1n }],
@@ -52,6 +56,39 @@ const produce = (blocks: number) => (chain: Sim.SimChain["Service"]) =>
     }
   ).pipe(Effect.andThen(hashes(chain)))
 
+/** How bytes reach a chain. */
+type Way = (
+  chain: Sim.SimChain["Service"]
+) => Effect.Effect<(bytes: Uint8Array) => Effect.Effect<void, unknown>, unknown, ChainTx | Scope.Scope>
+
+const loseReplies: Way = (chain) =>
+  Effect.map(
+    chain.makeNode({ loseReplies: 2 }),
+    ({ tx }) =>
+      (bytes) =>
+        Effect.flip(tx.broadcast(bytes))
+  )
+
+const overRpc: Way = (chain) =>
+  Effect.map(
+    startDevnet({ chain }),
+    ({ nodes }) =>
+      (bytes) =>
+        Effect.tap(
+          rpc(nodes[0]?.rpcUrl ?? "", "broadcast_tx_sync", { tx: Buffer.from(bytes).toString("base64") }),
+          ({ json }) => Effect.sync(() => assert.include(JSON.stringify(json), '"code":0'))
+        )
+  )
+
+const overGrpc: Way = (chain) =>
+  Effect.gen(function* () {
+    const { nodes } = yield* startDevnet({ chain })
+    const [host = "", port] = (nodes[0]?.grpcTarget ?? "").split(":")
+    const transport = yield* makeGrpcTransport({ host, port: Number(port), isInsecure: true })
+    return (bytes) =>
+      Effect.map(sendOverGrpc(transport, "node", bytes), (verdict) => assert.isTrue(Option.isNone(verdict)))
+  })
+
 describe("a recorded chain", () => {
   it.effect("has the same blocks after a start, and goes on behind them", () =>
     Effect.gen(function* () {
@@ -77,7 +114,13 @@ describe("a recorded chain", () => {
     })
   )
 
-  it.effect("keeps transactions, those in blocks and those that wait for one", () =>
+  const ways: ReadonlyArray<readonly [name: string, way: Way]> = [
+    ["the port", () => Effect.map(ChainTx, (tx) => tx.broadcast)],
+    ["the port, where the answer is lost", loseReplies],
+    ["a devnet's RPC", overRpc],
+    ["a devnet's gRPC", overGrpc]
+  ]
+  it.effect.each(ways)("keeps transactions sent over %s, those in blocks and those that wait for one", ([, way]) =>
     Effect.gen(function* () {
       const path = yield* temporaryJournal
       yield* TestClock.setTime(1_800_000_000_000)
@@ -85,13 +128,14 @@ describe("a recorded chain", () => {
       const claims = (chain: Sim.SimChain["Service"]) =>
         Effect.gen(function* () {
           const tx = yield* ChainTx
+          const send = yield* way(chain)
           const header = yield* reachClaimWindow
           const sent = [
             yield* worldTx([yield* worldClaim(header, 3n)], tx.chainId),
             yield* worldTx([yield* worldClaim(header, 4n)], tx.chainId)
           ]
           for (const { txBytes } of sent) {
-            yield* tx.broadcast(txBytes)
+            yield* send(txBytes)
             if (txBytes === sent[0]?.txBytes) yield* chain.produceBlock
           }
           return sent.map(({ hash }) => hash)
