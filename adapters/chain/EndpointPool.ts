@@ -68,6 +68,14 @@ export interface EndpointPool<C> {
     operation: string,
     use: (client: C, endpoint: string) => Effect.Effect<A, E | EndpointFailed>
   ) => Effect.Effect<ReadonlyArray<EndpointAnswer<A, E>>>
+  /**
+   * Asks each endpoint once whose rest is over and that nobody has asked since: one that is well again would count as
+   * resting for as long as nobody needs it.
+   */
+  readonly revive: <A, E = never>(
+    operation: string,
+    use: (client: C, endpoint: string) => Effect.Effect<A, E | EndpointFailed>
+  ) => Effect.Effect<void>
   /** Says what is wrong with an endpoint that answers or, without a detail, that this is over. Unknown names are ignored. */
   readonly report: (endpoint: string, fault: EndpointFault, detail: string | undefined) => Effect.Effect<void>
   /** False of an endpoint that was reported to be of another chain or forked, and of unknown names. No I/O. */
@@ -271,6 +279,14 @@ export const makeEndpointPool = <C>(
         )
       }),
       each,
+      revive: (operation, use) =>
+        Effect.suspend(() =>
+          Effect.forEach(
+            members.filter(({ health }) => health.down !== undefined && health.isAvailable),
+            (member) => attempt(member, operation, deadlineMillis, use),
+            { concurrency: "unbounded", discard: true }
+          )
+        ).pipe(ownTime),
       report: Effect.fnUntraced(function* (name, fault, detail) {
         const member = members.find((candidate) => candidate.name === name)
         if (member === undefined || !member.health.faults.report(fault, detail)) return

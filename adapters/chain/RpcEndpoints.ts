@@ -1,5 +1,5 @@
 /** The nodes' RPC endpoints, each with its connections, and the pools over which calls go to the best of them. */
-import { Context, Duration, Effect, Layer, type Redacted } from "effect"
+import { Context, Duration, Effect, Layer, type Redacted, Schedule } from "effect"
 import { type CometRpc, makeCometRpc } from "./CometRpc.ts"
 import { EndpointFaults } from "./EndpointHealth.ts"
 import { defaultPoolSettings, type Endpoint, type EndpointPool, makeEndpointPool } from "./EndpointPool.ts"
@@ -50,6 +50,9 @@ export const defaultRpcSettings = (urls: ReadonlyArray<Redacted.Redacted>): RpcE
 /** Results of blocks that are read at the same time: each may hold events of a settlement. */
 const BODIES_AT_ONCE = 2
 
+/** Between looks for endpoints that have rested and are not needed now. */
+const REVIVE = Duration.seconds(5)
+
 /** Opens no connection: nodes may be away. */
 export const layer = (settings: RpcEndpointsSettings): Layer.Layer<RpcEndpoints> =>
   Layer.effect(
@@ -68,6 +71,16 @@ export const layer = (settings: RpcEndpointsSettings): Layer.Layer<RpcEndpoints>
           faults: new EndpointFaults()
         })
       }
+      const revived = (pool: EndpointPool<CometRpc>) =>
+        Effect.as(
+          Effect.forkScoped(
+            Effect.repeat(
+              pool.revive("status", ({ status }) => status),
+              Schedule.spaced(REVIVE)
+            )
+          ),
+          pool
+        )
       const common = { ...defaultPoolSettings("rpc"), deadline: settings.deadline }
       return {
         endpoints,
@@ -75,13 +88,15 @@ export const layer = (settings: RpcEndpointsSettings): Layer.Layer<RpcEndpoints>
           const { name, path } = rpcAddress(url)
           return endpoints.find(({ client: { address } }) => address.name === name && address.path === path)?.name
         },
-        pool: yield* makeEndpointPool(endpoints, common),
-        bodies: yield* makeEndpointPool(endpoints, {
-          ...common,
-          wire: "rpc_bodies",
-          deadline: settings.bodyDeadline,
-          concurrency: BODIES_AT_ONCE
-        }),
+        pool: yield* revived(yield* makeEndpointPool(endpoints, common)),
+        bodies: yield* revived(
+          yield* makeEndpointPool(endpoints, {
+            ...common,
+            wire: "rpc_bodies",
+            deadline: settings.bodyDeadline,
+            concurrency: BODIES_AT_ONCE
+          })
+        ),
         shown: { newest: undefined }
       }
     })

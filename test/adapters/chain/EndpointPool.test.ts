@@ -127,6 +127,24 @@ describe("EndpointPool", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("tries endpoints that have rested although nobody needs them", () =>
+    Effect.gen(function* () {
+      const { pool, clients, calls } = yield* build("transport")
+      yield* ask(pool, "1 second")
+      yield* pool.revive("status", use)
+      assert.deepStrictEqual(calls(), [3])
+      clients[0]!.mode = "ok"
+      yield* TestClock.adjust(settings.recovery)
+      assert.deepStrictEqual(
+        (yield* pool.reasons).map(({ isBlocking }) => isBlocking),
+        [true]
+      )
+      for (let i = 0; i < 2; i++) yield* pool.revive("status", use)
+      assert.deepStrictEqual(yield* pool.reasons, [])
+      assert.deepStrictEqual(calls(), [4])
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("never lets an endpoint rest for what it says of one question", () =>
     Effect.gen(function* () {
       for (const kind of ["internal", "undecodable"] as const) {

@@ -43,7 +43,7 @@ const build = (grpc: ReadonlyArray<GrpcNode>, rpcUrl: string, deadline = Duratio
 
 const until = <E>(condition: Effect.Effect<boolean, E>) =>
   Effect.gen(function* () {
-    const end = performance.now() + 5_000
+    const end = performance.now() + 20_000
     while (!(yield* condition)) {
       assert.isBelow(performance.now(), end)
       yield* Effect.promise(() => new Promise(setImmediate))
@@ -85,7 +85,7 @@ describe("QueryEndpoints", () => {
       // Silent to the look at all endpoints; what it answered to a query meanwhile is old by the end of that look.
       first.answer = () => (first.calls.length === 1 ? "silence" : { bytes, height: 50n })
       second.answer = () => ({ bytes, height: 100n })
-      const context = yield* build([first, second], abci.url, Duration.millis(400))
+      const context = yield* build([first, second], abci.url, Duration.seconds(1))
       const { reasons } = Context.get(context, QueryEndpoints.QueryEndpoints)
       const query = Context.get(context, ChainQuery)
       yield* until(Effect.sync(() => first.calls.length === 1 && second.calls.length === 1))
