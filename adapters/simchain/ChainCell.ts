@@ -27,7 +27,7 @@ export interface ChainCellOptions {
   readonly verifiers: Verifiers
   readonly limits: MempoolLimits
   readonly minGasPriceScaled: bigint
-  readonly taken: (bytes: Uint8Array) => void
+  readonly taken?: ((bytes: Uint8Array) => void) | undefined
 }
 
 /** One chain. `state` and `mempool` are replaced, never changed. */

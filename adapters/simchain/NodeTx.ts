@@ -114,7 +114,7 @@ export const broadcastTx = (
   const drops = dropAccepted > 0 && hash !== undefined
   if (drops) node.setFaults({ dropAccepted: dropAccepted - 1 })
   cell.mempool = drops ? removeTx(checked.success, hash, !dropKeepsCache) : checked.success
-  if (!drops) cell.options.taken(bytes)
+  if (!drops) cell.options.taken?.(bytes)
   return undefined
 }
 

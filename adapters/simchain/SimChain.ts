@@ -75,7 +75,7 @@ export const make = (options: SimChainOptions): Effect.Effect<SimChain["Service"
       verifiers: rememberingVerifiers(options.verifiers),
       limits: { ...defaultLimits, ...options.limits },
       minGasPriceScaled: options.minGasPriceScaled ?? DEFAULT_MIN_GAS_PRICE,
-      taken: options.taken ?? (() => {})
+      taken: options.taken
     })
     const nodes = new Set<() => void>()
     const produceBlock = Effect.map(Clock.currentTimeNanos, (now) => {
