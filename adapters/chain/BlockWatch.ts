@@ -84,8 +84,9 @@ const LAG_BLOCKS = 2n
 /** Shortest time between two looks that others ask for. */
 const HINT_PAUSE_MILLIS = 100
 
-/** First wait for a block that was named and not shown. */
+/** First wait for a block that was named and not shown; it doubles. From the longer one on it is said in the log. */
 const UNSHOWN_WAIT = Duration.millis(250)
+const UNSHOWN_LONG = Duration.seconds(3)
 
 /** A watch of `client`, known as `name`. Starts nothing. */
 export const makeBlockWatch = (
@@ -110,6 +111,7 @@ export const makeBlockWatch = (
     let advancedAt = now()
     let lookedAt = -Infinity
     let sockets = 0
+    let isUnshownTold = false
 
     const withDeadline = <A>(operation: string, call: Effect.Effect<A, RpcFailure>): Effect.Effect<A, EndpointFailed> =>
       Effect.mapError(
@@ -253,6 +255,17 @@ export const makeBlockWatch = (
       return Effect.as(sink.report("stalled", `has shown no new block for ${Math.round(still / 1_000)} s`), true)
     })
 
+    /** Says once that a block is named and not shown: when it has been so for longer than a node needs to store it. */
+    const tellUnshown = (isLong: boolean) =>
+      Effect.suspend(() => {
+        if (state.unshown === undefined) isUnshownTold = false
+        if (state.unshown === undefined || !isLong || isUnshownTold) return Effect.void
+        isUnshownTold = true
+        return Effect.annotateLogs(Effect.logWarning(`names height ${state.unshown} and does not show its block`), {
+          endpoint: name
+        })
+      })
+
     /** Listens to an open socket; returns why it is left. */
     const listen = Effect.fnUntraced(function* (socket: number) {
       let unshownWait = UNSHOWN_WAIT
@@ -281,6 +294,7 @@ export const makeBlockWatch = (
           else return "headers of another chain"
         }
         unshownWait = state.unshown === undefined ? UNSHOWN_WAIT : Duration.times(unshownWait, 2)
+        yield* tellUnshown(Duration.isGreaterThan(unshownWait, UNSHOWN_LONG))
         if (yield* isStalled) return "no new block came"
       }
     })

@@ -127,7 +127,10 @@ export const chainScenarios: ReadonlyArray<Scenario> = [
   {
     name: "node-lies",
     title: "the first node names heights that do not exist",
-    named: { ready: [/node node-1:26657 names height 10\d\d and does not show its block/] },
+    named: {
+      ready: [/node node-1:26657 names height 10\d\d and does not show its block/],
+      log: [/names height 10\d\d and does not show its block \(endpoint node-1:26657\)/]
+    },
     disturb: between(START, END, FIRST, { heightLie: 1_000 }, { heightLie: 0 })
   },
   {

@@ -1,6 +1,6 @@
 /** Blocks of real sockets to nodes that stop, lag, lie, fork or fall silent. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Fiber, Layer, Option, Result, type Scope, Stream } from "effect"
+import { Context, Duration, Effect, Fiber, Layer, Logger, Option, Result, type Scope, Stream } from "effect"
 import type { BlockWatchSettings } from "../../../adapters/chain/BlockWatch.ts"
 import * as BlocksNode from "../../../adapters/chain/BlocksNode.ts"
 import * as RpcEndpoints from "../../../adapters/chain/RpcEndpoints.ts"
@@ -218,11 +218,17 @@ describe("BlocksNode", () => {
     Effect.gen(function* () {
       const chain = fakeChain(5)
       const node = yield* fakeComet(chain)
-      const { latest, reaches, says } = yield* follow([node])
+      const lines: Array<string> = []
+      const logger = Logger.make(
+        ({ message }) => void lines.push(String(Array.isArray(message) ? message[0] : message))
+      )
+      const { latest, reaches, says } = yield* follow([node]).pipe(Effect.provide(Logger.layer([logger])))
+      const told = () => lines.filter((line) => /names height [12]000000 and does not show its block/.test(line)).length
       yield* eventually("the subscription", () => node.sockets.size === 1)
       node.is.says = 1_000_000
       node.announce(2_000_000)
       yield* says(/names height [12]000000 and does not show its block/)
+      yield* eventually("a word in the log", () => told() === 1)
       assert.strictEqual(latest(), 5)
       chain.add()
       yield* reaches(6)
@@ -231,6 +237,7 @@ describe("BlocksNode", () => {
       node.announce()
       yield* reaches(7)
       assert.strictEqual(latest(), 7)
+      assert.strictEqual(told(), 1)
     })
   )
 
