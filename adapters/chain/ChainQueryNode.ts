@@ -251,7 +251,7 @@ export const makeChainQueryNode = (calls: QueryCalls, blocks: BlockReads["Servic
             )(Claim.fromMessage(message))
           )
       }),
-    claims: (supplier) => readClaims(calls, supplier),
+    claims: (supplier, notBefore) => readClaims(calls, supplier, notBefore),
     recentFee: (messageType) =>
       calls.get({
         operation: "recentFee",

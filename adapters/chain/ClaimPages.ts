@@ -20,10 +20,11 @@ const LONGEST_MILLIS = 30_000
 
 const OPERATION = "claims"
 
-/** Claims of the supplier, ascending by session id. Later pages are read at the height of the first. */
+/** Claims of the supplier, ascending by session id. Later pages are read at the height of the first: `notBefore` or later. */
 export const readClaims = Effect.fnUntraced(function* (
   calls: QueryCalls,
-  supplier: SupplierAddress
+  supplier: SupplierAddress,
+  notBefore: bigint
 ): Effect.fn.Return<ReadonlyArray<Claim>, ChainUnavailable> {
   const claims: Array<Claim> = []
   const keys = new Set<string>()
@@ -50,7 +51,7 @@ export const readClaims = Effect.fnUntraced(function* (
               })
             )
       },
-      ...(height !== undefined && { height })
+      ...(height === undefined ? { notBefore } : { height })
     })
     claims.push(...value.found)
     if (value.next === undefined || value.next.length === 0) return claims

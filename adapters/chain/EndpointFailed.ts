@@ -5,7 +5,7 @@ import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 /**
  * `transport`: no connection, or it broke. `deadline`: no answer in time. `overloaded`: it has no room for the call or its
  * answer. `unimplemented`: it does not know the method, or something before it does not. `undecodable`: the answer is not
- * what it should be. `internal`: it answered that it failed.
+ * what it should be. `internal`: it answered that it failed. `stale`: its state is older than what was asked for.
  */
 export const FailureKind = Schema.Literals([
   "transport",
@@ -13,7 +13,8 @@ export const FailureKind = Schema.Literals([
   "overloaded",
   "unimplemented",
   "undecodable",
-  "internal"
+  "internal",
+  "stale"
 ])
 export type FailureKind = typeof FailureKind.Type
 

@@ -34,7 +34,7 @@ const SLOW_MILLIS = 1_000
 const SLOW_SCORE = 0.3
 
 /** Failures that may be of what was asked: one odd record must not keep every other read from an endpoint. */
-const ANSWERED: ReadonlySet<FailureKind> = new Set(["internal", "undecodable"])
+const ANSWERED: ReadonlySet<FailureKind> = new Set(["internal", "stale", "undecodable"])
 
 /** What somebody who compares endpoints found out about one of them. Mutable; one for all pools that call the endpoint. */
 export class EndpointFaults {

@@ -24,6 +24,8 @@ export interface Question<Request extends DescMessage, Response extends DescMess
   readonly read: (message: MessageShape<Response>) => Result.Result<A, InvalidChainRecord>
   /** State to read; the latest if left out. */
   readonly height?: bigint
+  /** An endpoint whose latest state is older is passed over, and asked again later; it is none the worse for that. */
+  readonly notBefore?: bigint
 }
 
 /** What an endpoint says instead of an answer. */
@@ -52,7 +54,7 @@ export const makeQueryCalls = (
   noteHeight: (endpoint: string, height: bigint) => Effect.Effect<void>
 ): QueryCalls => {
   const ask: QueryCalls["ask"] = <Request extends DescMessage, Response extends DescMessage, A, E = never>(
-    { operation, method, request, read, height }: Question<Request, Response, A>,
+    { operation, method, request, read, height, notBefore }: Question<Request, Response, A>,
     refusal?: (failure: QueryFailure) => E | undefined
   ) => {
     const path = pathOf(method)
@@ -63,6 +65,10 @@ export const makeQueryCalls = (
           height === undefined && reply.height !== undefined ? noteHeight(endpoint, reply.height) : Effect.void
         ),
         Effect.flatMap((reply): Effect.Effect<Answered<A>, EndpointFailed> => {
+          if (notBefore !== undefined && reply.height !== undefined && reply.height < notBefore) {
+            const detail = `its state is of height ${reply.height}, asked was ${notBefore} or later`
+            return Effect.fail(new EndpointFailed({ endpoint, operation, kind: "stale", detail }))
+          }
           const answer = readAnswer(method.output, reply.bytes, read)
           return Result.isSuccess(answer)
             ? Effect.succeed({ value: answer.success, height: reply.height })

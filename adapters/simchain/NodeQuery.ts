@@ -2,7 +2,7 @@
 import { Effect, Option, Result } from "effect"
 import { type ChainEvent, decodeEvent, type RawEvent } from "../../domain/chain/ChainEvents.ts"
 import type { Service } from "../../domain/chain/Service.ts"
-import type { ChainUnavailable } from "../../domain/ports/Blocks.ts"
+import { ChainUnavailable } from "../../domain/ports/Blocks.ts"
 import { ChainQuery, ServiceNotFound, SessionNotFound } from "../../domain/ports/ChainQuery.ts"
 import { computeUnitsAt } from "../../domain/protocol/ComputeUnitsHistory.ts"
 import type { ServiceId } from "../../domain/protocol/Identifiers.ts"
@@ -73,13 +73,15 @@ export const makeNodeQuery = (view: NodeView): ChainQuery["Service"] => {
       readService("difficultyTargetAt", id, (_, state) => targetAt(state, id, height)),
     claim: (session, supplier) =>
       read("claim", (state) => Effect.succeed(Option.fromUndefinedOr(state.claims.get(claimKey(session, supplier))))),
-    claims: (supplier) =>
+    claims: (supplier, notBefore) =>
       read("claims", (state) =>
-        Effect.succeed(
-          [...state.claims.values()]
-            .filter((claim) => claim.supplierOperatorAddress === supplier)
-            .sort((a, b) => (headerOf(a).sessionId < headerOf(b).sessionId ? -1 : 1))
-        )
+        state.height < notBefore
+          ? Effect.fail(new ChainUnavailable({ operation: "claims", cause: `this node is at height ${state.height}` }))
+          : Effect.succeed(
+              [...state.claims.values()]
+                .filter((claim) => claim.supplierOperatorAddress === supplier)
+                .sort((a, b) => (headerOf(a).sessionId < headerOf(b).sessionId ? -1 : 1))
+            )
       ),
     recentFee: (messageType) =>
       read("recentFee", ({ height }) => Effect.succeed(Option.fromUndefinedOr(newestFee(view, height, messageType)))),

@@ -100,8 +100,14 @@ export class ChainQuery extends Context.Service<
       session: SessionId,
       supplier: SupplierAddress
     ) => Effect.Effect<Option.Option<Claim>, ChainUnavailable>
-    /** All claims of the supplier now on chain, ascending by session id. */
-    readonly claims: (supplier: SupplierAddress) => Effect.Effect<ReadonlyArray<Claim>, ChainUnavailable>
+    /**
+     * All claims of the supplier now on chain, ascending by session id, in a state that is not older than that of
+     * `notBefore`: what an older one does not show may be there. Unavailable while no node has got so far.
+     */
+    readonly claims: (
+      supplier: SupplierAddress,
+      notBefore: bigint
+    ) => Effect.Effect<ReadonlyArray<Claim>, ChainUnavailable>
     /**
      * Fee in uPOKT of the newest successful transaction with a message of this type URL, whoever sent it; none when there
      * is no such transaction. Unavailable from nodes that keep no index of transactions.

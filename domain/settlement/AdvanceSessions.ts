@@ -42,7 +42,7 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
   const look: Look = {
     block,
     backlog: yield* Effect.cached(store.backlog(lease)),
-    claims: yield* Effect.cached(readClaims.pipe(Effect.tapError(claimsUnread))),
+    claims: yield* Effect.cached(readClaims(block.height).pipe(Effect.tapError(claimsUnread))),
     intents: yield* Effect.cached(
       // Before anything is built: what an earlier owner sent may end with any group. Nobody else saves any now.
       Effect.suspend(() => (memory.hasIntents ? store.intents(lease.supplier) : Effect.succeed([]))).pipe(

@@ -22,12 +22,15 @@ import { clearObstacle, noteObstacle, SubmissionMemory } from "./SubmissionMemor
 /** Claims of the supplier by session id. */
 export type ClaimsOnChain = ReadonlyMap<string, Claim>
 
-/** Reads all claims of the supplier that are on chain now; a bounded number of suppliers at a time, within a bound. */
-export const readClaims = Effect.gen(function* () {
+/**
+ * Reads all claims of the supplier that are on chain at a height or later; a bounded number of suppliers at a time, within
+ * a bound.
+ */
+export const readClaims = Effect.fnUntraced(function* (height: bigint) {
   const { lease } = yield* SessionLedger
   const { claimReads } = (yield* MinerSettings).submission
   const { chain } = yield* SubmissionMemory
-  const claims = yield* ChainQuery.use((query) => query.claims(lease.supplier)).pipe(
+  const claims = yield* ChainQuery.use((query) => query.claims(lease.supplier, height)).pipe(
     Effect.timeoutOrElse({
       duration: claimReads.limit,
       orElse: () => Effect.fail(new ChainUnavailable({ operation: "claims", cause: "no answer in time" }))

@@ -215,7 +215,8 @@ const standingAfter = Effect.fnUntraced(function* (
 /** Asks the chain anew: is the transaction in a block, or its effect there? The next look then confirms it. */
 const hasLanded = Effect.fnUntraced(function* ({ kind }: Submission, intent: TxIntent, due: TxIntent["sessions"]) {
   if (Option.isSome(yield* ChainTx.use((tx) => tx.find(intent.txHash)))) return true
-  const claims = yield* readClaims
+  const { height } = yield* Blocks.use((blocks) => blocks.latest)
+  const claims = yield* readClaims(height)
   return due.some(({ session, root }) => {
     const claim = claims.get(session)
     return isOurs(claim, root) && (kind === "claim" || claim.proofValidationStatus !== ClaimProofStatus.pending)

@@ -270,7 +270,7 @@ const benchBlocks = () => {
       yield* chain.produceBlock
       // What the block itself took is the chain's.
       const millis = yield* quiet(cpuMicros())
-      blocks.push({ height: Number(height), millis, claims: (yield* query.claims(supplier)).length })
+      blocks.push({ height: Number(height), millis, claims: (yield* query.claims(supplier, height)).length })
     }
     let settled = 0
     for (const session of yield* store.sessions(supplier)) {

@@ -150,7 +150,7 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
         const header = yield* reachClaimWindow
         const id = SessionId.make(header.sessionId)
         assert.isTrue(Option.isNone(yield* query.claim(id, operator)))
-        assert.deepStrictEqual(yield* query.claims(operator), [])
+        assert.deepStrictEqual(yield* query.claims(operator, 1n), [])
         const message = yield* worldClaim(header)
         const action = "/pocket.proof.MsgCreateClaim"
         assert.deepStrictEqual(yield* query.recentFee(action), Option.none())
@@ -161,11 +161,11 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
         const claim = Option.getOrThrow(yield* query.claim(id, operator))
         assert.deepStrictEqual(claim.sessionHeader, header)
         assert.deepStrictEqual([claim.supplierOperatorAddress, claim.proofValidationStatus], [supplier.address, 0])
-        assert.deepStrictEqual(yield* query.claims(operator), [claim])
+        assert.deepStrictEqual(yield* query.claims(operator, 1n), [claim])
         assert.deepStrictEqual(yield* query.recentFee(action), Option.some(2_345n))
         assert.deepStrictEqual(yield* query.recentFee("/pocket.proof.MsgSubmitProof"), Option.none())
         assert.isTrue(Option.isNone(yield* query.claim(id, SupplierAddress.make(stranger))))
-        assert.deepStrictEqual(yield* query.claims(SupplierAddress.make(stranger)), [])
+        assert.deepStrictEqual(yield* query.claims(SupplierAddress.make(stranger), 1n), [])
         const { height } = yield* blocks.latest
         const events = Option.getOrThrow(yield* query.blockEvents(height))
         assert.deepStrictEqual(
@@ -210,7 +210,7 @@ export const chainQueryContract = (name: string, layer: () => Layer.Layer<Ports>
           query.computeUnitsPerRelayAt(ServiceId.make("unknown"), 1n),
           query.difficultyTargetAt(ServiceId.make("unknown"), 1n),
           query.claim(SessionId.make("abc"), SupplierAddress.make(stranger)),
-          query.claims(SupplierAddress.make(stranger)),
+          query.claims(SupplierAddress.make(stranger), 1n),
           query.recentFee("/pocket.proof.MsgCreateClaim"),
           query.blockEvents(1n)
         ]

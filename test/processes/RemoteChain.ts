@@ -80,7 +80,7 @@ export const layer = (url: string): Layer.Layer<Blocks | ChainQuery | ChainTx | 
         computeUnitsPerRelayAt: (service, height) => call("ChainQuery", "computeUnitsPerRelayAt", service, height),
         difficultyTargetAt: (service, height) => call("ChainQuery", "difficultyTargetAt", service, height),
         claim: (session, supplier) => call("ChainQuery", "claim", session, supplier),
-        claims: (supplier) => call("ChainQuery", "claims", supplier),
+        claims: (supplier, notBefore) => call("ChainQuery", "claims", supplier, notBefore),
         recentFee: (messageType) => call("ChainQuery", "recentFee", messageType),
         blockEvents: (height) => call("ChainQuery", "blockEvents", height)
       })

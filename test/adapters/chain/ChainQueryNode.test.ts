@@ -203,7 +203,7 @@ for (const { name, make } of [grpcWay, abciWay]) {
           delete page.pagination
           answers(encodeQuery(QueryAllClaimsResponseSchema, page))
           const operator = SupplierAddress.make(page.claims[0]!.supplierOperatorAddress)
-          assert.strictEqual((yield* query.claims(operator)).length, page.claims.length)
+          assert.strictEqual((yield* query.claims(operator, 1n)).length, page.claims.length)
         }
         for (const bytes of vectorsOf("cosmos.auth.v1beta1.QueryAccountResponse")) {
           answers(bytes)
@@ -401,7 +401,7 @@ describe("ChainQueryNode", () => {
             ? { bytes: page([], Uint8Array.of(2)), height }
             : { bytes: page(["c"], new Uint8Array(0)), height }
       }
-      const claims = yield* query.claims(operator)
+      const claims = yield* query.claims(operator, 1n)
       assert.deepStrictEqual(
         claims.map(({ sessionHeader }) => sessionHeader?.sessionId),
         ["a", "b", "c"]
@@ -417,17 +417,41 @@ describe("ChainQueryNode", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("reads claims from no state that is older than asked: another node is, or the same one a little later", () =>
+    Effect.gen(function* () {
+      const [behind, ahead] = [yield* makeGrpcNode(), yield* makeGrpcNode()]
+      behind.answer = () => ({ bytes: page([], new Uint8Array(0)), height: 41n })
+      ahead.answer = () => ({ bytes: page(["a"], new Uint8Array(0)), height: 42n })
+      const two = yield* over(yield* grpcTo(behind), yield* grpcTo(ahead))
+      for (let turn = 0; turn < 8; turn++) {
+        assert.lengthOf(yield* two.query.claims(operator, 42n), 1)
+        assert.deepStrictEqual(yield* two.pool.reasons, [])
+      }
+      const one = yield* over(yield* grpcTo(behind))
+      behind.calls.length = 0
+      behind.answer = () => ({
+        bytes: page(behind.calls.length > 2 ? ["a"] : [], new Uint8Array(0)),
+        height: behind.calls.length > 2 ? 42n : 41n
+      })
+      assert.lengthOf(yield* one.query.claims(operator, 42n), 1)
+      behind.answer = () => ({ bytes: page([], new Uint8Array(0)), height: 41n })
+      const failure = yield* Effect.flip(one.query.claims(operator, 43n))
+      assert.deepInclude(failure.cause, { kind: "stale", operation: "claims" })
+      assert.match(String(failure.cause), /its state is of height 41, asked was 43 or later/)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("gives up on pages that go round or never end", () =>
     Effect.gen(function* () {
       const node = yield* makeGrpcNode()
       const { query } = yield* over(yield* grpcTo(node))
       node.answer = () => ({ bytes: page(["a"], Uint8Array.of(1)), height: 5n })
-      assert.strictEqual((yield* Effect.flip(query.claims(operator)))._tag, "ChainUnavailable")
+      assert.strictEqual((yield* Effect.flip(query.claims(operator, 1n)))._tag, "ChainUnavailable")
       assert.strictEqual(node.calls.length, 2)
       node.calls.length = 0
       let next = 0
       node.answer = () => ({ bytes: page([], Uint8Array.of(1, next >> 8, next++ & 255)), height: 5n })
-      assert.strictEqual((yield* Effect.flip(query.claims(operator)))._tag, "ChainUnavailable")
+      assert.strictEqual((yield* Effect.flip(query.claims(operator, 1n)))._tag, "ChainUnavailable")
       assert.strictEqual(node.calls.length, 500)
     }).pipe(Effect.scoped)
   )
@@ -442,7 +466,7 @@ describe("ChainQueryNode", () => {
         fork(TestClock.adjust("11 seconds"))
         return { bytes: page(["a"], Uint8Array.of(1, next++)), height: 5n }
       }
-      assert.strictEqual((yield* Effect.flip(query.claims(operator)))._tag, "ChainUnavailable")
+      assert.strictEqual((yield* Effect.flip(query.claims(operator, 1n)))._tag, "ChainUnavailable")
       assert.strictEqual(node.calls.length, 3)
     }).pipe(Effect.scoped)
   )

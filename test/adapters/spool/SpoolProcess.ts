@@ -1,9 +1,9 @@
-/** Runs `SpoolWriter.ts` as a process and reads what it says. */
+/** Runs `SpoolWriter.ts`, or another program beside it, as a process and reads what it says. */
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
 
-const WRITER = fileURLToPath(new URL("SpoolWriter.ts", import.meta.url))
+const pathOf = (program: string) => fileURLToPath(new URL(program, import.meta.url))
 
 export interface SpoolProcess {
   readonly child: ChildProcess
@@ -18,13 +18,18 @@ export interface SpoolProcess {
 /** Starts it with these arguments, killed with the scope; `shell` runs before it in the same process. */
 export const startWriter = (
   args: ReadonlyArray<string>,
-  { shell = "", node = [], ...options }: SpawnOptions & { shell?: string; node?: ReadonlyArray<string> } = {}
+  {
+    shell = "",
+    node = [],
+    program = "SpoolWriter.ts",
+    ...options
+  }: SpawnOptions & { shell?: string; node?: ReadonlyArray<string>; program?: string } = {}
 ): Effect.Effect<SpoolProcess, never, Scope.Scope> =>
   Effect.gen(function* () {
     const command = `${shell} exec "$0" "$@"`
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        spawn("sh", ["-c", command, process.execPath, ...node, WRITER, ...args], {
+        spawn("sh", ["-c", command, process.execPath, ...node, pathOf(program), ...args], {
           stdio: ["ignore", "pipe", "inherit"],
           ...options
         })

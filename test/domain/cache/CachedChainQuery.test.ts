@@ -398,7 +398,7 @@ describe("chain records through the caches", () => {
       const { query } = yield* replica(world)
       for (let n = 0; n < 2; n++) {
         yield* query.balance(SUPPLIER)
-        yield* query.claims(SUPPLIER)
+        yield* query.claims(SUPPLIER, 1n)
         yield* query.blockEvents(90n)
       }
       for (const operation of ["balance", "claims", "blockEvents"]) assert.strictEqual(world.count(operation), 2)

@@ -138,9 +138,9 @@ describe("a transaction that landed longer ago than nodes without an index searc
         const { latest } = yield* Blocks
         const blind = ChainQuery.of({
           ...chain,
-          claims: (of) =>
+          claims: (of, notBefore) =>
             Effect.flatMap(latest, ({ height }) =>
-              height < away.until ? Effect.fail(unavailable("claims")) : chain.claims(of)
+              height < away.until ? Effect.fail(unavailable("claims")) : chain.claims(of, notBefore)
             )
         })
         const tx = ChainTx.of({

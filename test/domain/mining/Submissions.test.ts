@@ -106,9 +106,9 @@ describe("a transaction that took effect", () => {
         }
         const blind = ChainQuery.of({
           ...chain,
-          claims: (of) =>
+          claims: (of, notBefore) =>
             Effect.flatMap(blocks.latest, ({ height }) =>
-              isAway(height) ? Effect.fail(unavailable("claims")) : chain.claims(of)
+              isAway(height) ? Effect.fail(unavailable("claims")) : chain.claims(of, notBefore)
             )
         })
         yield* startMiner.pipe(

@@ -31,7 +31,7 @@ describe("claims on chain", () => {
       }
       const shared = freshSharedNotes(submission)
       const readOf = (name: string) =>
-        readClaims.pipe(
+        readClaims(1n).pipe(
           Effect.result,
           Effect.provide(
             Layer.mergeAll(
