@@ -4,11 +4,12 @@
  * wait; after a crash the last removed entries may come again, which the trie drops.
  */
 import * as fs from "node:fs/promises"
-import { Clock, Effect, Layer, Metric, Option } from "effect"
+import { Clock, Effect, Layer, Metric, Option, Semaphore } from "effect"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { RelaySpool, SpoolFull, type SpooledEntry, SpoolUnavailable } from "../../domain/ports/RelaySpool.ts"
 import { type DiskFailed, onDisk } from "./DiskFailed.ts"
+import { compact, isSparse, takeName, writeBeside } from "./SpoolCompaction.ts"
 import { openDirectory } from "./SpoolDirectory.ts"
 import { SpoolDamage } from "./SpoolDamage.ts"
 import { SegmentFile } from "./SegmentFile.ts"
@@ -39,8 +40,12 @@ export interface RelaySpoolDiskOptions {
 
 /** Entries kept at most, unless told otherwise: 48 MB of memory. */
 export const SPOOL_ENTRIES = 2_000_000
-/** Bytes of a segment, and the part of the whole that one is at most: a file goes when none of its entries is kept. */
-const SEGMENT_BYTES = 16_777_216
+/**
+ * Bytes of a segment, and the part of the whole that one is at most. A file goes when none of its entries is kept; above
+ * `SPARSE_FROM` of the whole, files are rewritten without what was removed, which takes the room of one more for a moment.
+ */
+const SEGMENT_BYTES = 4_194_304
+const SPARSE_FROM = 1 / 2
 const SEGMENT_PARTS = 16
 const LEAST_SEGMENT_BYTES = 65_536
 /** Bytes of entries read at a time. */
@@ -78,6 +83,10 @@ const make = Effect.fnUntraced(function* ({ dir, fsync, maxBytes, maxEntries = S
   let removed: Array<number> = []
   let wake = () => {}
   let isClosed = false
+  /** Whether the last segment that was to be rewritten could be: else it is tried with the next removal. */
+  let canRewrite = true
+  /** Places of entries and their file belong together while they are read. */
+  const placing = yield* Semaphore.make(1)
 
   yield* fillGauge("ha_relayer_spool_bytes", "Bytes of the files of the relay spool", () => index.bytes)
   if (index.entries > 0) {
@@ -86,7 +95,13 @@ const make = Effect.fnUntraced(function* ({ dir, fsync, maxBytes, maxEntries = S
     )
   }
 
-  const isIdle = () => offered.length === 0 && removed.length === 0
+  /** The first segment worth rewriting, where room is short. */
+  const sparse = () =>
+    canRewrite && index.bytes > maxBytes * SPARSE_FROM
+      ? index.segments.find((segment) => segment !== active?.segment && isSparse(segment))
+      : undefined
+
+  const isIdle = () => offered.length === 0 && removed.length === 0 && sparse() === undefined
 
   const work = Effect.callback<void>((resume) => {
     if (!isIdle()) return resume(Effect.void)
@@ -189,6 +204,31 @@ const make = Effect.fnUntraced(function* ({ dir, fsync, maxBytes, maxEntries = S
     yield* append(file, removalRecord(file.segment.salt, remembered), false)
   })
 
+  const rewrite = Effect.fnUntraced(function* (segment: SpoolSegment) {
+    const { path } = segment
+    const file = yield* onDisk(() => fs.readFile(path))
+    const compacted = compact(segment, file, (id) => id < segment.firstId && index.has(id))
+    canRewrite = Option.isSome(compacted)
+    if (Option.isNone(compacted)) return
+    yield* onDisk(() => writeBeside(path, compacted.value.content))
+    yield* placing.withPermits(1)(
+      Effect.andThen(
+        onDisk(() => takeName(path)),
+        Effect.sync(() => index.replace(segment, compacted.value.segment))
+      )
+    )
+  })
+
+  /** One at a time: relays that are offered meanwhile wait for it. */
+  const rewriteSparse = Effect.suspend(() => {
+    const segment = sparse()
+    if (segment === undefined) return Effect.void
+    return Effect.catch(rewrite(segment), (cause) => {
+      canRewrite = false
+      return Effect.logWarning("relay spool could not be rewritten, it stays as it is", cause)
+    })
+  })
+
   const commit = Effect.gen(function* () {
     const entries = offered
     const ids = removed
@@ -196,10 +236,12 @@ const make = Effect.fnUntraced(function* ({ dir, fsync, maxBytes, maxEntries = S
     removed = []
     if (entries.length > 0) yield* writeAll(entries)
     if (ids.length > 0) {
+      canRewrite = true
       yield* Effect.catch(writeRemoved(ids), (cause) =>
         Effect.logWarning("removal from the relay spool was not kept", cause)
       )
     }
+    yield* rewriteSparse
   }).pipe(Effect.uninterruptible)
 
   yield* Effect.addFinalizer(() =>
@@ -257,7 +299,7 @@ const make = Effect.fnUntraced(function* ({ dir, fsync, maxBytes, maxEntries = S
         if (entries.length > 0) return entries
         from = last.id
       }
-    }),
+    }, placing.withPermits(1)),
     remove: (ids) =>
       Effect.sync(() => {
         for (const id of ids) remove(id)

@@ -2,7 +2,7 @@
 import * as fs from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Option } from "effect"
-import { segmentName } from "./SpoolDirectory.ts"
+import { segmentName, syncDirectory } from "./SpoolDirectory.ts"
 import { saltOf, segmentHeader } from "./SpoolRecord.ts"
 import { SpoolSegment } from "./SpoolSegment.ts"
 
@@ -58,13 +58,4 @@ export class SegmentFile {
 
   /** Closes the file; what was appended stays. */
   readonly close: Effect.Effect<void> = Effect.promise(() => this.#file.close().catch(() => {}))
-}
-
-const syncDirectory = async (dir: string): Promise<void> => {
-  const handle = await fs.open(dir, "r")
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -31,6 +31,8 @@ const REASONS: Readonly<Record<SpoolRefused["reason"], (detail: string) => strin
 
 const LOCK = "lock"
 const SEGMENT = /^(\d{16})\.spool$/
+/** A segment that was being rewritten when the process ended. */
+const REWRITING = /^\d{16}\.rewriting$/
 /** Files that may be there beside segments and lock. */
 const SET_ASIDE = /^\d{16}(?:-\d+)?\.damaged$/
 /** Foreign names told at most. */
@@ -41,6 +43,19 @@ export const segmentName = (firstId: number): string => `${String(firstId).padSt
 
 /** First id of a segment from its file's path. */
 export const firstIdOf = (path: string): number => Number(path.slice(-22, -6))
+
+/** Path of the file that is to replace a segment's. */
+export const rewritingOf = (path: string): string => path.replace(/\.spool$/, ".rewriting")
+
+/** Makes names of files in the directory outlast a power cut. Rejects with the operating system's error. */
+export const syncDirectory = async (dir: string): Promise<void> => {
+  const handle = await fs.open(dir, "r")
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
 
 /** What an opened directory holds. */
 export interface SpoolFiles {
@@ -65,7 +80,9 @@ export const openDirectory = (dir: string): Effect.Effect<SpoolFiles, SpoolRefus
     const names = yield* usable(() =>
       fs.access(dir, constants.R_OK | constants.W_OK | constants.X_OK).then(() => fs.readdir(dir))
     )
-    const foreign = names.filter((name) => name !== LOCK && !SEGMENT.test(name) && !SET_ASIDE.test(name))
+    const foreign = names.filter(
+      (name) => name !== LOCK && ![SEGMENT, SET_ASIDE, REWRITING].some((own) => own.test(name))
+    )
     if (foreign.length > 0) {
       const more = foreign.length > TOLD_NAMES ? ` and ${foreign.length - TOLD_NAMES} more` : ""
       return yield* refuse("foreign_files")(foreign.slice(0, TOLD_NAMES).join(", ") + more)
@@ -80,6 +97,8 @@ export const openDirectory = (dir: string): Effect.Effect<SpoolFiles, SpoolRefus
     )
     // Read again: another process may have written between the look and the lock.
     const held = yield* usable(() => fs.readdir(dir))
+    // The file that it would have replaced is whole.
+    for (const name of held) if (REWRITING.test(name)) yield* usable(() => fs.rm(join(dir, name)))
     return {
       segments: held
         .filter((name) => SEGMENT.test(name))

@@ -40,6 +40,18 @@ export class SpoolIndex {
     this.#segments = this.#segments.filter((one) => one !== segment)
   }
 
+  /** Puts a rewritten segment in the place of what it was made of; what was removed since is removed from it too. */
+  replace(segment: SpoolSegment, rewritten: SpoolSegment): void {
+    const kept = new Set(Array.from(segment.placesAfter(0), ({ id }) => id))
+    for (const { id } of rewritten.placesAfter(0)) if (!kept.has(id)) rewritten.remove(id)
+    this.#segments = this.#segments.map((one) => (one === segment ? rewritten : one))
+  }
+
+  /** Whether the entry lies in a file, removed or not. */
+  has(id: number): boolean {
+    return this.#segmentOf(id)?.has(id) ?? false
+  }
+
   add(segment: SpoolSegment, place: Place, sessionEnd: bigint): void {
     segment.add(place, sessionEnd)
     this.entries++

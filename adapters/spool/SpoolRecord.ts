@@ -98,6 +98,9 @@ export function* stretchesOf(segment: Buffer, salt: Salt, at = SEGMENT_HEADER_BY
   }
 }
 
+/** Whether these bytes are one whole record. */
+export const isRecord = (bytes: Buffer, salt: Salt): boolean => recordEnd(bytes, salt, 0) === bytes.length
+
 /** End of the record that begins here; none if there is no whole one. */
 const recordEnd = (segment: Buffer, { marker, seed }: Salt, from: number): number | undefined => {
   if (from + RECORD_HEADER_BYTES > segment.length) return undefined

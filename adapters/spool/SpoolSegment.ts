@@ -22,6 +22,8 @@ export class SpoolSegment {
   bytes: number
   /** Bytes of the records of entries that are kept. */
   liveBytes = 0
+  /** Bytes that are not of entries and cannot be spared, once it was rewritten. */
+  overhead = 0
   /** Entries kept. */
   live = 0
   #count = 0
@@ -67,6 +69,23 @@ export class SpoolSegment {
       const length = this.#length[at] ?? 0
       if (length > 0) yield { id: this.#ids[at] ?? 0, from: this.#from[at] ?? 0, length }
     }
+  }
+
+  /** Whether the entry lies in this segment's file, removed or not. */
+  has(id: number): boolean {
+    return this.#ids[this.#firstAbove(id) - 1] === id
+  }
+
+  /** The same segment with its entries kept one behind the other from byte `at` on, and nothing else. */
+  packed(at: number): SpoolSegment {
+    const packed = new SpoolSegment(this.path, this.firstId, this.salt, at)
+    for (let n = 0; n < this.#count; n++) {
+      const length = this.#length[n] ?? 0
+      if (length === 0) continue
+      packed.add({ id: this.#ids[n] ?? 0, from: packed.bytes, length }, this.#ends[n] ?? 0n)
+      packed.bytes += length
+    }
+    return packed
   }
 
   /** Highest id ever added; 0 if there was none. */
