@@ -8,6 +8,7 @@ import type { SeededRandom } from "./SeededRandom.ts"
 /** What a run does when, in virtual milliseconds from its start. */
 export interface CompositionTargets extends Pick<FaultTargets, "suppliers" | "blockMillis"> {
   readonly sessions: ReadonlyArray<SessionTimes>
+  readonly leaseMillis: number
 }
 
 /** One session of the traffic. */
@@ -31,7 +32,7 @@ export interface Composition {
 
 /** The composition of a seed, if any. */
 export const drawComposition = (random: SeededRandom, weather: Weather): Composition | undefined => {
-  if (weather === "mishap") return random.chance(0.3) ? succession : undefined
+  if (weather === "mishap") return random.chance(0.7) ? undefined : succession
   return TROUBLED.has(weather) ? random.pick(compositions) : undefined
 }
 
@@ -134,28 +135,35 @@ const orphanedAtTheSeal: Composition = {
   isLong: true,
   faults: (random, targets) => {
     const session = random.pick(targets.sessions)
+    const takeOver = takeOverMillis(targets)
     const { faults, at, supplier } = lastRelay(random, targets, session)
     const dies = at + random.between(50, 1_000)
     return [
       ...faults,
       unheard(at - DELIVERY_WAIT_MILLIS, dies - at),
       { _tag: "OwnersDie", supplier, at: dies, successors: [], restartAfter: random.between(50, 10_000) },
-      unheard(dies, random.between(1_200, 4_000), TAKE_OVER_MILLIS)
+      unheard(dies, random.between(1_200, 4_000), takeOver)
     ]
   }
 }
 
-/** Two owners of one supplier die one after the other, while its claims or proofs are due. */
+/**
+ * Two owners of one supplier die one after the other, while its claims or proofs are due: early enough for a third one to
+ * send them. A long lease leaves time for that in the claim window only.
+ */
 const succession: Composition = {
   isLong: true,
-  faults: (random, { sessions, suppliers, blockMillis }) => {
+  faults: (random, targets) => {
+    const { sessions, suppliers, blockMillis } = targets
     const session = random.pick(sessions)
-    const [opens, closes] = random.pick([session.claim, session.proof])
+    const room = 2 * takeOverMillis(targets) + LAST_LOOK_BLOCKS * blockMillis
+    const fitting = [session.claim, session.proof].filter(([opens, closes]) => closes - room >= opens - 2 * blockMillis)
+    const [opens, closes] = random.pick(fitting)
     return [
       {
         _tag: "OwnersDie",
         supplier: random.between(0, suppliers - 1),
-        at: random.between(opens - 2 * blockMillis, Math.max(opens, closes - SUCCESSION_MILLIS)),
+        at: random.between(opens - 3 * blockMillis, closes - room),
         successors: [random.between(0, 1_500)],
         restartAfter: random.between(50, blockMillis)
       }
@@ -176,11 +184,11 @@ const compositions: ReadonlyArray<Composition> = [
 /** Longest time for which a reader waits for deliveries in one call. */
 const DELIVERY_WAIT_MILLIS = 1_000
 
-/** A lease of six seconds, the next look for orphans, and what comes first then. */
-const TAKE_OVER_MILLIS = 9_000
+/** A supplier is without an owner for a lease, and until the next look for orphans. */
+const takeOverMillis = ({ leaseMillis }: CompositionTargets): number => leaseMillis + 3_000
 
-/** Two take-overs, and two blocks in which to send. */
-const SUCCESSION_MILLIS = 2 * TAKE_OVER_MILLIS + 10_000
+/** The third owner looks, sends, and a block takes it. */
+const LAST_LOOK_BLOCKS = 2
 
 const unheard = (from: number, millis: number, lasts = DELIVERY_WAIT_MILLIS + 200): Fault => ({
   _tag: "Unheard",

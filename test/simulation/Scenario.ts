@@ -14,6 +14,10 @@ export const BLOCK_MILLIS = 5_000
 /** Blocks of a session. */
 export const SESSION_BLOCKS = 4
 
+/** Virtual milliseconds of a lease: a little more than a block, or more than two. */
+const LEASE_MILLIS = 6_000
+const LONG_LEASE_MILLIS = 12_000
+
 /** Blocks in which gateways send: two sessions. */
 const TRAFFIC_BLOCKS = 2 * SESSION_BLOCKS
 
@@ -85,10 +89,13 @@ export const drawScenario = (seed: number): Scenario => {
   const together = random.stream("compositions")
   const composition = drawComposition(together, weather)
   const drawn = network.pick(weather === "mishap" ? WIDE_WINDOWS : WINDOWS)
-  const offsets = composition?.isLong === true ? LONG_WINDOWS : drawn
+  const isLong = composition?.isLong === true
+  const offsets = isLong ? LONG_WINDOWS : drawn
+  const leaseMillis = isLong && together.chance(0.4) ? LONG_LEASE_MILLIS : LEASE_MILLIS
   const composed = composition?.faults(together, {
     suppliers,
     blockMillis: BLOCK_MILLIS,
+    leaseMillis,
     sessions: sessionTimes(requests, offsets)
   })
   const single = drawFaults(random.stream("faults"), weather, {
@@ -126,7 +133,7 @@ export const drawScenario = (seed: number): Scenario => {
       session: { numSuppliersPerSession: BigInt(suppliers) }
     },
     failBehavior: weather === "calm" || network.chance(0.5) ? "closed" : "open",
-    leaseMillis: 6_000,
+    leaseMillis,
     settings: withGas(minerSettings(network), random.stream("gas")),
     requests,
     faults,
