@@ -35,6 +35,7 @@ export class SpoolUnavailable extends Schema.TaggedError<SpoolUnavailable>()("Sp
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full; free space, or lower spool.max_bytes",
   EDQUOT: "the disk quota is used up; raise it, or lower spool.max_bytes",
+  EFBIG: "this process may not write files of that size; raise its limit on file size (ulimit -f)",
   EROFS: "the file system is read-only; mount it for writing",
   EACCES: "spool.dir is not writable any more; restore its owner and mode 700"
 }

@@ -1,16 +1,17 @@
 /**
  * A process that fills a spool until it is killed, or until the spool refuses: `dir`, bytes of a relay, entries at once,
- * most entries. Prints `confirmed <first> <last>` after each lot, in one write.
+ * most entries. Prints `confirmed <first> <last>` after each lot, in one write. With `again` what was refused is offered
+ * until it is taken, and the filling goes on.
  */
 import { writeSync } from "node:fs"
 import { setImmediate } from "node:timers/promises"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schedule } from "effect"
 import * as EntropyNode from "../../../adapters/crypto/EntropyNode.ts"
 import * as RelaySpoolDisk from "../../../adapters/spool/RelaySpoolDisk.ts"
 import { RelaySpool } from "../../../domain/ports/RelaySpool.ts"
 import { anEntry } from "../../contract/StoreFixtures.ts"
 
-const [dir = "", relayBytes = "100", lot = "50", most = "1000000"] = process.argv.slice(2)
+const [dir = "", relayBytes = "100", lot = "50", most = "1000000", again = ""] = process.argv.slice(2)
 const say = (line: string) => writeSync(1, `${line}\n`)
 /** Bytes in use once what is garbage is gone; memory of buffers is given back some turns after its collection. */
 const memory = Effect.promise(async () => {
@@ -39,7 +40,13 @@ const fill = Effect.gen(function* () {
       const kept = results.filter((result) => result._tag === "Success").length
       say(`refused ${failed.failure._tag} ${"code" in failed.failure ? failed.failure.code : ""} kept ${kept}`)
       say(failed.failure.message)
-      return
+      if (again === "") return
+      for (const [place, number] of numbers.entries()) {
+        if (results[place]?._tag === "Success") continue
+        yield* Effect.orDie(
+          Effect.retry(spool.offer(anEntry(number, { relayBytes: filling })), Schedule.spaced("10 millis"))
+        )
+      }
     }
     say(`confirmed ${n} ${n + Number(lot) - 1}`)
   }
