@@ -19,7 +19,13 @@ import { type ClaimsOnChain, isOurs, readClaims } from "./ClaimsOnChain.ts"
 import { expectedBlockTime, isLastChance } from "./Replacement.ts"
 import { deliverIntent, dropIntent, noteRefusal, raiseGas } from "./SendBatch.ts"
 import { type SessionGroup, statesOf } from "./SessionGroup.ts"
-import { countFailedStep, type NodeAnswer, noteAnswer, SubmissionMemory } from "./SubmissionMemory.ts"
+import {
+  countFailedStep,
+  type NodeAnswer,
+  noteAnswer,
+  SubmissionMemory,
+  type SubmissionRecords
+} from "./SubmissionMemory.ts"
 import { isDue, isolated, type Submission } from "./Submission.ts"
 
 /** What to do with an intent whose sessions still need it. */
@@ -76,6 +82,7 @@ export const followIntents = Effect.fnUntraced(function* (
   claims: Option.Option<ClaimsOnChain>,
   block: Block
 ) {
+  const memory = yield* SubmissionMemory
   const states = statesOf(group)
   const isDueNow = ({ session }: { readonly session: SessionId }) => {
     const state = states.get(session)
@@ -90,7 +97,7 @@ export const followIntents = Effect.fnUntraced(function* (
     const open: OpenIntent = {
       intent,
       due,
-      recordedAt: latestRecord(submission, due, states),
+      openSince: openSince(intent.txHash, latestRecord(submission, due, states), memory),
       isDoubted: intent.sessions.some(({ session }) => group.doubted.has(session)),
       isSuperseded: due.every(({ session }) => later.some((other) => other.session === session))
     }
@@ -117,8 +124,8 @@ interface OpenIntent {
   readonly intent: TxIntent
   /** Its sessions that still need it. */
   readonly due: TxIntent["sessions"]
-  /** Height at which a transaction was last recorded for them. */
-  readonly recordedAt: bigint
+  /** Height at which it was last recorded for them, or a node first had it, which may be later. */
+  readonly openSince: bigint
   /** One of its sessions cannot be read now. */
   readonly isDoubted: boolean
   /** A later intent carries all of `due` too. */
@@ -128,6 +135,12 @@ interface OpenIntent {
 /** Whether an intent covers its due sessions, or is gone, or may be lost while there is a last chance for another. */
 type Standing = "covers" | "gone" | "last_chance"
 const COVERS: Standing = "covers"
+
+/** Height after which the first block can have a transaction. */
+const openSince = (txHash: string, recordedAt: bigint, { sentAt }: SubmissionRecords): bigint => {
+  const takenAt = sentAt.get(txHash)?.takenAt ?? recordedAt
+  return takenAt > recordedAt ? takenAt : recordedAt
+}
 
 const latestRecord = (
   { kind }: Submission,
@@ -199,7 +212,7 @@ const followIntent = Effect.fnUntraced(function* (
 const standingAfter = Effect.fnUntraced(function* (
   answer: NodeAnswer,
   { window }: Submission,
-  { intent, recordedAt, isSuperseded }: OpenIntent,
+  { intent, openSince, isSuperseded }: OpenIntent,
   block: Block
 ) {
   const { timeoutUnixNano } = intent
@@ -207,7 +220,7 @@ const standingAfter = Effect.fnUntraced(function* (
   const marginBlocks = (yield* MinerSettings).submission.replacementMarginBlocks
   const isLast =
     !isSuperseded &&
-    isLastChance({ timeoutUnixNano, closes: window.closes, recordedAt, answer, block, blockTime, marginBlocks })
+    isLastChance({ timeoutUnixNano, closes: window.closes, openSince, answer, block, blockTime, marginBlocks })
   const standing: Standing = isLast ? "last_chance" : "covers"
   return standing
 })

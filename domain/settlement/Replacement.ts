@@ -29,8 +29,8 @@ export interface OpenTx {
   readonly timeoutUnixNano: TxIntent["timeoutUnixNano"]
   /** Last height at which its messages are accepted. */
   readonly closes: bigint
-  /** Height at which it was recorded, just before its first broadcast. */
-  readonly recordedAt: bigint
+  /** Height after which the first block can have it: when it was recorded, or when a node first had it. */
+  readonly openSince: bigint
   /** What a node answered to its bytes at this height. */
   readonly answer: NodeAnswer
   readonly block: Pick<Block, "height" | "timeUnixNano">
@@ -46,14 +46,14 @@ export interface OpenTx {
  * taken, and where the time-out passes in time for a later one, nothing is replaced.
  */
 export const isLastChance = (open: OpenTx): boolean => {
-  const { timeoutUnixNano, closes, recordedAt, answer, block, blockTime, marginBlocks } = open
+  const { timeoutUnixNano, closes, openSince, answer, block, blockTime, marginBlocks } = open
   const left = closes - block.height
   if (left <= marginBlocks) return false
   if (left < 1n || left > LAST_BLOCKS) return false
   if (isPastTimeout(timeoutUnixNano, block.timeUnixNano + (left - 1n) * blockTime)) return false
   switch (answer) {
     case "known":
-      return block.height - recordedAt >= left
+      return block.height - openSince >= left
     case "refused":
     case "expired":
     case "out_of_turn":

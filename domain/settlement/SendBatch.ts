@@ -216,10 +216,14 @@ export const deliverIntent = Effect.fnUntraced(function* (
   if (!recorded.includes(true) || !canLandInWindow(submission.window, now.height)) return undefined
   // Only what a node has is left alone until the next block.
   const noteSent = (answer: NodeAnswer) => noteAnswer(intent.txHash, { height: now.height, answer })
+  // A broadcast may take longer than a block.
+  const noteTaken = Effect.flatMap(blocks.latest, ({ height: takenAt }) =>
+    noteAnswer(intent.txHash, { height: now.height, answer: "taken", takenAt })
+  )
   const sendAgain = (refused: TxRefused, answer: NodeAnswer) =>
     Effect.logWarning("transaction is sent again", refused).pipe(Effect.andThen(countFailedStep), Effect.as(answer))
   return yield* tx.broadcast(intent.txBytes).pipe(
-    Effect.andThen(noteSent("taken")),
+    Effect.andThen(noteTaken),
     Effect.catchTag("TxRefused", (refused): Effect.Effect<NodeAnswer, TxRefused, SubmissionMemory> => {
       switch (refused.reason) {
         case "known":

@@ -37,10 +37,12 @@ export interface SealMark {
  */
 export type NodeAnswer = "taken" | "known" | "not_ready" | "expired" | "out_of_turn" | "refused"
 
-/** An answer and the committed height at which it was given. */
+/** An answer and the committed height at which it was asked for. */
 export interface Sent {
   readonly height: bigint
   readonly answer: NodeAnswer
+  /** Committed height when a node first had it, which may be a later one: the next block can have it, no earlier one. */
+  readonly takenAt?: bigint
 }
 
 /**
@@ -115,10 +117,11 @@ export const countFailedStep = Effect.map(SubmissionMemory, (memory) => {
 export const noMessageNow = <R>(noted: Effect.Effect<void, never, R>) =>
   Effect.map(Effect.andThen(noted, countFailedStep), (): ReadonlyArray<never> => [])
 
-/** Notes what a node answered to a transaction; gives the answer back. */
+/** Notes what a node answered to a transaction; gives the answer back. Whether one had it before is kept. */
 export const noteAnswer = (txHash: string, sent: Sent) =>
   Effect.map(SubmissionMemory, (memory) => {
-    memory.sentAt.set(txHash, sent)
+    const takenAt = memory.sentAt.get(txHash)?.takenAt ?? sent.takenAt
+    memory.sentAt.set(txHash, { ...sent, ...(takenAt !== undefined && { takenAt }) })
     return sent.answer
   })
 

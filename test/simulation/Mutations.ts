@@ -165,8 +165,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a lost transaction gets no successor",
     file: "domain/settlement/Replacement.ts",
-    line: "return block.height - recordedAt >= left",
-    mutant: "return block.height - recordedAt > LAST_BLOCKS * 100n"
+    line: "return block.height - openSince >= left",
+    mutant: "return block.height - openSince > LAST_BLOCKS * 100n"
   },
   {
     name: "a transaction gets a successor at once",

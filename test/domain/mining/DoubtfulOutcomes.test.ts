@@ -71,6 +71,26 @@ describe("a session that cannot be read after a commit failed", () => {
   )
 })
 
+describe("a broadcast that takes longer than a block", () => {
+  it.effect("is given the block after it, although that is the window's last", () =>
+    Effect.gen(function* () {
+      const sent: Array<Sent> = []
+      const { latest } = yield* Blocks
+      const tx = yield* noted(sent, ({ height }) =>
+        sent.length > 1
+          ? Effect.void
+          : Effect.repeat(Effect.andThen(Effect.sleep("50 millis"), latest), { until: (now) => now.height > height })
+      )
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+      const header = yield* headerAt(1n)
+      yield* append(header, relaysOf(header, 5))
+      yield* runBlocks(14)
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
+    }).pipe(inWorld({}))
+  )
+})
+
 describe("a node that calls the time-out of bytes sent again wrong", () => {
   /** Its clock is behind: it would not have any time-out. */
   const behind = new TxRefused({

@@ -14,7 +14,7 @@ const SECOND = 1_000_000_000n
 const open = (height: bigint, answer: OpenTx["answer"], change: Partial<OpenTx> = {}): OpenTx => ({
   timeoutUnixNano: 1_000n * SECOND,
   closes: 24n,
-  recordedAt: 20n,
+  openSince: 20n,
   answer,
   block: { height, timeUnixNano: (height - 20n) * 30n * SECOND },
   blockTime: 30n * SECOND,
@@ -31,15 +31,15 @@ describe("the last chance for messages", () => {
       [false, false, true, true, false]
     )
     // One block without it is not enough while there are two left.
-    assert.isFalse(isLastChance(open(22n, "known", { recordedAt: 21n })))
-    assert.isTrue(isLastChance(open(23n, "known", { recordedAt: 22n })))
-    assert.isFalse(isLastChance(open(23n, "known", { recordedAt: 23n })))
+    assert.isFalse(isLastChance(open(22n, "known", { openSince: 21n })))
+    assert.isTrue(isLastChance(open(23n, "known", { openSince: 22n })))
+    assert.isFalse(isLastChance(open(23n, "known", { openSince: 23n })))
   })
 
   it("comes within the last two blocks for one that a node will not have", () => {
     for (const answer of ["refused", "expired"] as const) {
       assert.deepStrictEqual(
-        heights.map((height) => isLastChance(open(height, answer, { recordedAt: height }))),
+        heights.map((height) => isLastChance(open(height, answer, { openSince: height }))),
         [false, false, true, true, false]
       )
     }
