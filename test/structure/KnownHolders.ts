@@ -169,8 +169,8 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/redis/RedisConnections.ts": {
     supported: { bound: "commands that the adapters ask for", metric: "none: names in the code" }
   },
-  "adapters/redis/FenceChecks.ts": {
-    asked: { bound: "calls of `deliveries` that end without relays: one for each supplier held", metric: HELD },
+  "adapters/redis/GatheredCalls.ts": {
+    asked: { bound: "renewals and ends of `deliveries` under way: one for each supplier held", metric: HELD },
     wake: { bound: "1; signals merge", metric: "none: at most one entry" }
   },
   "adapters/redis/StreamArrivals.ts": {
@@ -384,6 +384,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
       metric: "ha_miner_session_tree_bytes"
     },
     "#awaited": { bound: "stubs named by `unresolved`: one batch's paths", metric: "ha_miner_session_tree_bytes" }
+  },
+  "domain/supplier/AdvanceLoop.ts": {
+    news: { bound: "1; signals merge", metric: "none: at most one entry" }
   },
   "domain/supplier/StakeWatch.ts": {
     standings: { bound: "suppliers whose keys are held", metric: HELD },
