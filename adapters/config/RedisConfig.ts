@@ -1,10 +1,12 @@
 /** The `redis` section: address, connections, and the key prefixes that one fleet shares. */
 import { Result, Schema } from "effect"
 import { key, optional, section, type ValueOf, withDefault } from "./ConfigReader.ts"
+import type { Findings } from "./Findings.ts"
 import { NonEmptyText } from "./GoScalar.ts"
 import { count, millis, seconds, withoutEffect } from "./KeyKinds.ts"
-import { RedisUrl } from "./RedisUrl.ts"
+import { type RedisAddress, RedisUrl, unusedOptions } from "./RedisUrl.ts"
 import { quoteFound, textCodec, type TextCodec } from "./TextCodec.ts"
+import type { YamlNode } from "./YamlSource.ts"
 
 /** One or more segments of a Redis key. */
 const KeyPrefix: TextCodec<string> = textCodec(
@@ -38,6 +40,20 @@ const namespace = section({
 /** Prefixes of Redis keys, each defaulted on its own. */
 export type RedisNamespace = ValueOf<typeof namespace>
 
+/** What is in a URL's query beside what is used. Values are not repeated: any may be a secret. */
+const noteOptions = (address: RedisAddress, place: string, node: YamlNode, findings: Findings) => {
+  for (const name of node.kind === "scalar" ? unusedOptions(node.text) : []) {
+    findings.warning(place, node, `the option ${quoteFound(name)} of the URL has no effect here; remove it`)
+  }
+  if (address._tag === "Standalone" && address.isUnverified === true) {
+    findings.warning(
+      place,
+      node,
+      "anybody between here and Redis can read and change everything with skip_verify; name the CA in NODE_EXTRA_CA_CERTS instead"
+    )
+  }
+}
+
 const connection = {
   address: key(
     "url",
@@ -45,7 +61,8 @@ const connection = {
       codec: RedisUrl,
       type: "`redis://`, `rediss://`, `redis-sentinel://…/master?db=N` or `redis-cluster://` URL",
       meaning:
-        "Where Redis is; the last two take several hosts separated by commas. Secret. `--redis-url` overrides it."
+        "Where Redis is; the last two take several hosts separated by commas. Secret. `--redis-url` overrides it. After `rediss://…?skip_verify=true` any certificate is taken; other options of Go's client than that and `db` have no effect, with a warning.",
+      notice: noteOptions
     })
   ),
   poolSize: key(

@@ -13,8 +13,14 @@ const credentials = {
 
 /** Where Redis is, by deployment. */
 export const RedisAddress = Schema.TaggedUnion({
-  /** One server. */
-  Standalone: { ...credentials, host: HostPort, tls: Schema.Boolean, database: Schema.Int },
+  /** One server. `isUnverified`: over TLS, with any certificate (`?skip_verify=true`). */
+  Standalone: {
+    ...credentials,
+    host: HostPort,
+    tls: Schema.Boolean,
+    isUnverified: Schema.optionalKey(Schema.Literal(true)),
+    database: Schema.Int
+  },
   /** A master found through sentinels; the password is that of the data servers, sentinels are asked without one. */
   Sentinel: { ...credentials, sentinels: Schema.Array(HostPort), master: Schema.String, database: Schema.Int },
   /** A cluster found through any of its nodes. */
@@ -55,9 +61,22 @@ export const parseRedisUrl = (text: string): Result.Result<RedisAddress, string>
       return addresses.length > 1
         ? Result.fail("several hosts need redis-sentinel:// or redis-cluster://; write one host, or change the scheme")
         : Result.succeed(
-            RedisAddress.cases.Standalone.make({ ...login, host: first, tls: scheme === "rediss", database })
+            RedisAddress.cases.Standalone.make({
+              ...login,
+              host: first,
+              tls: scheme === "rediss",
+              ...(scheme === "rediss" && skipsVerification(query) && { isUnverified: true }),
+              database
+            })
           )
   }
+}
+
+/** Names of options in the query of a Redis URL that have no effect here: Go's client knows some thirty. */
+export const unusedOptions = (text: string): ReadonlyArray<string> => {
+  const isTls = /^rediss:/i.test(text)
+  const names = new URLSearchParams(/\?([^#]*)/.exec(text)?.[1] ?? "").keys()
+  return [...new Set(names)].filter((name) => name !== "db" && !(isTls && name === "skip_verify"))
 }
 
 /** An address as its hosts, for logs: no user, no password. */
@@ -110,6 +129,9 @@ const unescape = (text: string): string | undefined =>
         Result.try(() => decodeURIComponent(text)),
         () => undefined
       )
+
+const skipsVerification = (query: string): boolean =>
+  ["true", "1"].includes(new URLSearchParams(query).get("skip_verify") ?? "")
 
 const readDatabase = (path: string, query: string): number | undefined => {
   const text = new URLSearchParams(query).get("db") ?? path

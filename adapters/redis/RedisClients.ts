@@ -104,7 +104,7 @@ const server = (address: Exclude<RedisAddress, { readonly _tag: "Cluster" }>) =>
         host: address.host.host,
         port: address.host.port,
         db: address.database,
-        ...(address.tls ? { tls: {}, Connector: tlsConnector(address.host.host, address.host.port) } : {})
+        ...(address.tls ? { tls: {}, Connector: tlsConnector(address.host, address.isUnverified !== true) } : {})
       }
     : {
         sentinels: address.sentinels.map(({ host, port }) => ({ host, port })),

@@ -19,6 +19,8 @@ export type RedisAddress =
       readonly _tag: "Standalone"
       readonly host: RedisHost
       readonly tls: boolean
+      /** Over TLS, with any certificate. */
+      readonly isUnverified?: true
       readonly database: number
     } & RedisCredentials)
   | ({

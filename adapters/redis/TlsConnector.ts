@@ -4,12 +4,13 @@
  */
 import { connect } from "node:tls"
 import { AbstractConnector } from "ioredis"
+import type { RedisHost } from "./RedisSettings.ts"
 
 /** How long a connection that is given up may take to close by itself, as ioredis has it. */
 const DISCONNECT_MILLIS = 2_000
 
-/** The `Connector` option for one server. What Node trusts is trusted. */
-export const tlsConnector = (host: string, port: number) =>
+/** The `Connector` option for one server. What Node trusts is trusted; anything unless `isVerified`. */
+export const tlsConnector = ({ host, port }: RedisHost, isVerified: boolean) =>
   class extends AbstractConnector {
     constructor() {
       super(DISCONNECT_MILLIS)
@@ -17,7 +18,7 @@ export const tlsConnector = (host: string, port: number) =>
 
     override connect(): ReturnType<AbstractConnector["connect"]> {
       this.connecting = true
-      const stream = connect({ host, port })
+      const stream = connect({ host, port, rejectUnauthorized: isVerified })
       stream.on("error", (error) => {
         this.firstError ??= error
       })

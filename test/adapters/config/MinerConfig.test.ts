@@ -93,6 +93,17 @@ describe("MinerConfig", () => {
     )
   })
 
+  it("warns about options of the Redis URL without effect, and about certificates that are not checked", () => {
+    const found = warnings(
+      minerConfig,
+      aMiner(`redis: { url: "rediss://:hunter2@h/0?read_timeout=hunter2&skip_verify=true" }`)
+    )
+    assert.match(found[0] ?? "", /redis\.url: the option "read_timeout" of the URL has no effect here; remove it/)
+    assert.match(found[1] ?? "", /redis\.url: anybody between here and Redis .* NODE_EXTRA_CA_CERTS/)
+    assert.strictEqual(found.length, 2)
+    assert.notInclude(found.join(), "hunter2")
+  })
+
   it("needs renewals before the end of what they renew", () => {
     only(
       aMiner("leader_election: { leader_ttl_seconds: 10, heartbeat_rate_seconds: 10 }"),

@@ -1,6 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Redacted, Result } from "effect"
-import { describeRedisAddress, parseRedisUrl, type RedisAddress } from "../../../adapters/config/RedisUrl.ts"
+import {
+  describeRedisAddress,
+  parseRedisUrl,
+  type RedisAddress,
+  unusedOptions
+} from "../../../adapters/config/RedisUrl.ts"
 
 const read = (text: string): RedisAddress =>
   Result.getOrThrowWith(parseRedisUrl(text), (sentence) => new Error(sentence))
@@ -35,6 +40,31 @@ describe("RedisUrl", () => {
       describeRedisAddress(read("redis-cluster://a:7000,b:7001,c")),
       "redis-cluster://a:7000,b:7001,c:6379"
     )
+  })
+
+  it("takes any certificate only where that is asked for, over TLS", () => {
+    const skips = (text: string) => {
+      const address = read(text)
+      return address._tag === "Standalone" && address.isUnverified === true
+    }
+    assert.isTrue(skips("rediss://h?skip_verify=true"))
+    assert.isTrue(skips("rediss://h/3?db=2&skip_verify=1"))
+    for (const text of [
+      "rediss://h",
+      "rediss://h?skip_verify=false",
+      "rediss://h?skip_verify",
+      "redis://h?skip_verify=1"
+    ])
+      assert.isFalse(skips(text), text)
+  })
+
+  it("names options of Go's client that have no effect", () => {
+    assert.deepStrictEqual(unusedOptions("redis://:pw@h/1?db=2&dial_timeout=3s&skip_verify=1"), [
+      "dial_timeout",
+      "skip_verify"
+    ])
+    assert.deepStrictEqual(unusedOptions("rediss://h?skip_verify=1&pool_size=5"), ["pool_size"])
+    assert.deepStrictEqual(unusedOptions("redis://h"), [])
   })
 
   it("says what is wrong and what to write, without the URL", () => {

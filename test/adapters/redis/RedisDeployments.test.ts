@@ -5,12 +5,13 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { assert, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
+import { parseRedisUrl } from "../../../adapters/config/RedisUrl.ts"
 import * as RedisConnections from "../../../adapters/redis/RedisConnections.ts"
 import type { RedisAddress } from "../../../adapters/redis/RedisSettings.ts"
 import { redisBinaries } from "../../support/RedisBinaries.ts"
 import { eventually, redisProcess, selfSignedCertificate } from "../../support/RedisProcess.ts"
-import { ask, sentinel, settingsFor, standalone, standaloneAddress } from "../../support/RedisServers.ts"
+import { ask, cluster, sentinel, settingsFor, standalone, standaloneAddress } from "../../support/RedisServers.ts"
 
 const over =
   (address: RedisAddress) =>
@@ -18,6 +19,10 @@ const over =
     RedisConnections.RedisConnections.use(body).pipe(Effect.provide(RedisConnections.layer(settingsFor(address))))
 
 const refused = (address: RedisAddress) => over(address)(({ ping }) => Effect.flip(ping))
+
+/** An address as a configuration file has it. */
+const urlAddress = (url: string): RedisAddress =>
+  Result.getOrThrowWith(parseRedisUrl(url), (sentence) => new Error(sentence))
 
 const binaries = redisBinaries()
 
@@ -147,6 +152,54 @@ for (const { path, version } of binaries) {
   )
 }
 
+for (const { path, version } of binaries.slice(0, 1)) {
+  it.live(`Redis ${version}: Sentinel, with the password of the data servers and a database`, () =>
+    Effect.gen(function* () {
+      const { servers } = yield* sentinel(path)
+      const [master, replica, watcher] = servers
+      yield* ask(watcher!.port, "sentinel", "set", "mymaster", "auth-pass", "s3:cr@t")
+      for (const { port } of [replica!, master!]) {
+        yield* ask(port, "config", "set", "masterauth", "s3:cr@t")
+        yield* ask(port, "config", "set", "requirepass", "s3:cr@t")
+      }
+      const url = (password: string) => `redis-sentinel://:${password}@127.0.0.1:${watcher!.port}/mymaster?db=2`
+      yield* over(urlAddress(url("s3%3Acr%40t")))(({ commands, topology }) =>
+        Effect.gen(function* () {
+          assert.strictEqual(topology, "sentinel")
+          assert.strictEqual(yield* commands.call("set", "k", "v"), "OK")
+          assert.include(String(yield* commands.call("client", "info")), " db=2 ")
+        })
+      )
+      assert.strictEqual((yield* refused(urlAddress(url("wrong")))).kind, "auth")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live(`Redis ${version}: Cluster, as a user of the access list on every node`, () =>
+    Effect.gen(function* () {
+      const { servers } = yield* cluster(path)
+      for (const { port } of servers) {
+        yield* ask(port, "acl", "setuser", "relayer", "on", ">p@ss", "~*", "&*", "+@all")
+        yield* ask(port, "acl", "setuser", "default", "off")
+      }
+      const hosts = servers
+        .slice(0, 2)
+        .map(({ port }) => `127.0.0.1:${port}`)
+        .join(",")
+      yield* over(urlAddress(`redis-cluster://relayer:p%40ss@${hosts}`))(({ callEach, commands, topology }) =>
+        Effect.gen(function* () {
+          assert.strictEqual(topology, "cluster")
+          for (const key of ["a", "b", "c", "d", "e", "f"]) {
+            assert.strictEqual(yield* commands.call("set", key, "v"), "OK")
+          }
+          const users = yield* callEach("acl", "whoami")
+          assert.deepStrictEqual([...users.values()], ["relayer", "relayer", "relayer"])
+        })
+      )
+      assert.strictEqual((yield* refused(urlAddress(`redis-cluster://relayer:no@${hosts}`))).kind, "auth")
+    }).pipe(Effect.scoped)
+  )
+}
+
 /** A program built without TLS does not know the directive and ends with it; one with TLS cannot read the certificate. */
 const speaksTls = (path: string): boolean => {
   const args = ["--port", "0", "--tls-port", "1", "--tls-cert-file", "/nonexistent", "--save", "", "--dir", tmpdir()]
@@ -215,6 +268,8 @@ it.live("Redis over TLS: trusts what Node trusts, refuses the rest", () =>
       assert.strictEqual(failure.kind, "tls")
       assert.include(failure.message, "NODE_EXTRA_CA_CERTS")
       assert.strictEqual((yield* refused(standaloneAddress(server.port))).kind, "unavailable")
+      const unverified = urlAddress(`rediss://127.0.0.1:${server.port}/0?skip_verify=true`)
+      assert.strictEqual(yield* over(unverified)(({ commands }) => commands.call("ping")), "PONG")
       // What NODE_EXTRA_CA_CERTS does for a process that starts with it.
       const before = getCACertificates("default")
       setDefaultCACertificates([...before, readFileSync(certificate, "utf8")])
