@@ -61,6 +61,19 @@ const keyInTime: Scenario["disturb"] = (fleet) =>
     return {}
   })
 
+/** The first session of the application without a key has no relay, its last one has. */
+const isServedLater: Scenario["check"] = (sessions, chain) => {
+  const [keyless] = applicationsOf(chain)
+  const own = sessions.filter(({ application }) => application === keyless?.address)
+  const ends = own.map(({ sessionEnd }) => sessionEnd).toSorted((a, b) => Number(a - b))
+  const answeredIn = (end: bigint | undefined) =>
+    own.reduce((sum, { answered, sessionEnd }) => (sessionEnd === end ? sum + answered : sum), 0)
+  return [
+    ...(answeredIn(ends[0]) > 0 ? ["relays were answered whose ring nobody could know"] : []),
+    ...(answeredIn(ends.at(-1)) === 0 ? ["no relay was answered once the key was there"] : [])
+  ]
+}
+
 /** Both nodes tell parameters that the chain could not have, from one height to another. */
 const tellParams =
   (from: bigint, to: bigint, sharedParams: Readonly<Record<string, number>>): Scenario["disturb"] =>
@@ -124,7 +137,9 @@ export const badInputScenarios: ReadonlyArray<Scenario> = [
     name: "application-without-key",
     title: "an application's account has no public key until its second session",
     chain: { keylessApplications: 1 },
-    sessions: 2,
+    // That a key is missing is remembered for some seconds, at each step of the way to it.
+    sessions: 4,
+    check: isServedLater,
     named: { ready: [/no public key on chain/], log: [/no public key on chain/] },
     disturb: keyInTime
   },

@@ -77,6 +77,8 @@ export interface Scenario {
     readonly log?: ReadonlyArray<RegExp>
     readonly lasts?: true
   }
+  /** What else is wrong with what became of the sessions, in sentences. */
+  readonly check?: (sessions: ReadonlyArray<SessionAudit>, chain: FleetChain) => ReadonlyArray<string>
   /** Does the harm while relays flow; the chain is at its first block when it begins. */
   readonly disturb: (fleet: Fleet) => Effect.Effect<Observed, ProcessTestFailure, Blocks>
 }
@@ -173,6 +175,7 @@ const inDirectory = Effect.fnUntraced(function* (scenario: Scenario, directory: 
       ...(totals.unknown.answered > 0
         ? [`${totals.unknown.answered} relays for an unknown service were answered`]
         : []),
+      ...(scenario.check?.(sessions, chain) ?? []),
       ...txs.problems,
       ...atEnd.problems,
       ...unsaid("/ready", scenario.named?.ready ?? [], seen.ready),
