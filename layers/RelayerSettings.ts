@@ -1,14 +1,18 @@
 /** What a relayer's configuration says to the programs and adapters that it is made of. */
 import { Duration, Redacted } from "effect"
-import type { BackendConfig } from "../adapters/config/BackendConfig.ts"
+import type { BackendConfig, HealthCheckConfig } from "../adapters/config/BackendConfig.ts"
 import type { RelayerConfig } from "../adapters/config/RelayerConfig.ts"
 import { servedTransports } from "../adapters/config/ServicesConfig.ts"
 import { type ServiceSettings, settle } from "../adapters/config/ServiceSettings.ts"
+import type { ProbeOptions } from "../adapters/http/BackendProbes.ts"
 import type { BackendOptions } from "../adapters/http/BackendsHttp.ts"
 import { defaultRelayPolicy, type RelayPolicy, type ServicePolicy } from "../domain/relay/RelayPolicy.ts"
 
 /** Failures in a row that take a backend out of traffic, where its configuration names none. */
 const TRAFFIC_FAILURES = 5
+
+/** Probes in a row that take a backend out, where its configuration says nothing; as in the Go fleet. */
+const PROBE_FAILURES = 3
 
 /** The policy of serving. */
 export const policyOf = (config: RelayerConfig, relayer: string): RelayPolicy => {
@@ -63,7 +67,22 @@ const backendOptions = (service: string, backend: BackendConfig, settings: Servi
   maxAnswerBytes: settings.maxBodySizeBytes,
   maxRetries: backend.maxRetries,
   failureThreshold: backend.healthCheck.unhealthyThreshold ?? TRAFFIC_FAILURES,
-  recovery: backend.recovery
+  recovery: backend.recovery,
+  ...(backend.healthCheck.enabled && { probe: probeOf(backend.healthCheck) })
+})
+
+const probeOf = (check: HealthCheckConfig): ProbeOptions => ({
+  path: check.endpoint ?? "",
+  method: check.method,
+  body: check.requestBody ?? "",
+  contentType: check.contentType,
+  headers: Object.fromEntries(Array.from(check.headers, ([header, value]) => [header, Redacted.value(value)])),
+  interval: check.interval,
+  timeout: check.timeout,
+  unhealthyThreshold: check.unhealthyThreshold ?? PROBE_FAILURES,
+  healthyThreshold: check.healthyThreshold,
+  expectedStatus: check.expectedStatus,
+  expectedBody: check.expectedBody
 })
 
 /** User and password first, then the bearer token, then the plain one, as in the Go fleet. */

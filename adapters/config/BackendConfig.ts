@@ -16,7 +16,7 @@ import {
 } from "./ConfigReader.ts"
 import type { Findings } from "./Findings.ts"
 import { NonEmptyText, oneOf, wholeNumber } from "./GoScalar.ts"
-import { count, flag, seconds, withoutEffect, word } from "./KeyKinds.ts"
+import { count, flag, seconds, word } from "./KeyKinds.ts"
 import { quoteFound, SecretText } from "./TextCodec.ts"
 import type { YamlMapping, YamlNode } from "./YamlSource.ts"
 
@@ -59,13 +59,7 @@ const headers = (meaning: string) =>
   )
 
 const healthCheck = section({
-  enabled: key(
-    "enabled",
-    withoutEffect(
-      flag(false, "Probe each backend of the pool."),
-      "backends are judged by their traffic, and tried again after recovery_timeout_seconds"
-    )
-  ),
+  enabled: key("enabled", flag(false, "Probe each backend of the pool; one that is not well gets no relays.")),
   endpoint: key(
     "endpoint",
     optional({

@@ -39,6 +39,10 @@ export interface Target {
   restsUntil: number
   /** When it went down; `undefined` while it is up. */
   downSince: number | undefined
+  /** Probes in a row, and whether they say that it is not well. */
+  probeFailures: number
+  probeSuccesses: number
+  isProbedDown: boolean
 }
 
 /** An endpoint that has not been asked yet. */
@@ -49,11 +53,17 @@ export const makeTarget = (endpoint: BackendEndpoint, pool: Pool): Target => ({
   pathOf: makeRequestTarget(endpoint.url, endpoint.basePath),
   failures: 0,
   restsUntil: 0,
-  downSince: undefined
+  downSince: undefined,
+  probeFailures: 0,
+  probeSuccesses: 0,
+  isProbedDown: false
 })
 
+/** Whether neither its traffic nor its probes say otherwise. */
+export const isUp = ({ downSince, isProbedDown }: Target): boolean => downSince === undefined && !isProbedDown
+
 /** May it be asked at `now`? */
-export const isAvailable = (target: Target, now: number): boolean => target.restsUntil <= now
+export const isAvailable = (target: Target, now: number): boolean => !target.isProbedDown && target.restsUntil <= now
 
 /** Notes that it is asked: the first request after a rest is the trial, others stay away until its outcome is known. */
 export const noteAsked = (target: Target, now: number, { recovery }: BreakerOptions): void => {

@@ -13,6 +13,7 @@ import {
   type BreakerOptions,
   chooseTarget,
   isAvailable,
+  isUp,
   makeTarget,
   noteAsked,
   noteFailure,
@@ -22,6 +23,7 @@ import {
 import { watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
 import { monotonicMillisOf } from "../../domain/lifecycle/MonotonicTime.ts"
 import { exchange, type ExchangeFailed, type ExchangeRequest } from "./BackendExchange.ts"
+import { type ProbeOptions, probeTargets } from "./BackendProbes.ts"
 import { requestHeaders } from "./BackendHeaders.ts"
 import { type BackendMetrics, backendMetrics, type BackendOutcome } from "./BackendMetrics.ts"
 
@@ -45,6 +47,8 @@ export interface BackendOptions extends BreakerOptions {
   readonly maxAnswerBytes: number
   /** Further endpoints asked when one fails. */
   readonly maxRetries: number
+  /** Left out: endpoints are judged by their traffic alone. */
+  readonly probe?: ProbeOptions
 }
 
 interface Backend {
@@ -69,6 +73,9 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
         const targets = yield* Effect.forEach(options.endpoints, (endpoint) =>
           acquireTarget(endpoint, options, metrics)
         )
+        if (options.probe !== undefined) {
+          yield* Effect.forkScoped(probeTargets(targets, options.probe, metrics, deadlines))
+        }
         byKey.set(keyOf(options.service, options.rpcType), { options, metrics, targets, next: 0 })
       }
 
@@ -207,7 +214,7 @@ const note = (
     case "success": {
       const downtime = noteSuccess(target, now)
       if (downtime === undefined) return Effect.void
-      metrics.health(name, true)
+      metrics.health(name, isUp(target))
       return Effect.logInfo("backend is up").pipe(Effect.annotateLogs({ ...facts(), downtime_ms: downtime }))
     }
     default: {

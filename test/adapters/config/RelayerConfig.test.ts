@@ -19,7 +19,6 @@ describe("RelayerConfig", () => {
         "redis.min_idle_conns",
         "redis.conn_max_idle_time_seconds",
         "probe",
-        "services.eth.backends.jsonrpc.health_check.enabled",
         "services.eth.backends.websocket",
         "services.poktroll.backends.grpc",
         "http_transport.max_idle_conns",
