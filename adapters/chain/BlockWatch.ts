@@ -84,6 +84,9 @@ const LAG_BLOCKS = 2n
 /** Shortest time between two looks that others ask for. */
 const HINT_PAUSE_MILLIS = 100
 
+/** The status is asked for at least so often, also while headers come. */
+const LOOK_EVERY_MILLIS = 30_000
+
 /** First wait for a block that was named and not shown; it doubles. From the longer one on it is said in the log. */
 const UNSHOWN_WAIT = Duration.millis(250)
 const UNSHOWN_LONG = Duration.seconds(3)
@@ -292,6 +295,8 @@ export const makeBlockWatch = (
           if (sink.chain.chainId === undefined) yield* note(look)
           else if (yield* isOfChain(chainId)) yield* note(observe(height))
           else return "headers of another chain"
+          // Headers do not say whether it is catching up, or keeps an index.
+          if (now() - lookedAt > LOOK_EVERY_MILLIS) yield* note(look)
         }
         unshownWait = state.unshown === undefined ? UNSHOWN_WAIT : Duration.times(unshownWait, 2)
         yield* tellUnshown(Duration.isGreaterThan(unshownWait, UNSHOWN_LONG))

@@ -4,6 +4,7 @@ import { Context, Duration, Effect, Fiber, Layer, Logger, Option, Result, type S
 import type { BlockWatchSettings } from "../../../adapters/chain/BlockWatch.ts"
 import * as BlocksNode from "../../../adapters/chain/BlocksNode.ts"
 import * as RpcEndpoints from "../../../adapters/chain/RpcEndpoints.ts"
+import { TestClock } from "effect/testing"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { eventually, type FakeComet, FakeChain, fakeChain, fakeComet } from "./FakeComet.ts"
 
@@ -477,6 +478,29 @@ describe("BlocksNode", () => {
       yield* reaches(7)
       assert.strictEqual(latest(), 7)
       assert.isAtMost(node.calls.length - asked, 4)
+    })
+  )
+
+  it.effect("asks a node for its status each half minute, also while headers come", () =>
+    Effect.gen(function* () {
+      const chain = fakeChain(5)
+      const node = yield* fakeComet(chain)
+      const { about, latest } = yield* follow([node], {
+        pollEvery: Duration.minutes(10),
+        stallAfter: Duration.hours(1)
+      })
+      const live = (what: string, until: () => boolean) => TestClock.withLive(eventually(what, until))
+      yield* live("the subscription", () => node.sockets.size === 1)
+      yield* live("the look after it", () => Effect.runSync(about.endpoints)[0]?.socketFailure === undefined)
+      node.is.txIndex = "off"
+      for (const seconds of [20, 20]) {
+        assert.deepStrictEqual(yield* about.indexReasons, [])
+        yield* TestClock.adjust(Duration.seconds(seconds))
+        const { height } = chain.add()
+        node.announce()
+        yield* live("the block", () => latest() === height)
+      }
+      yield* live("the index is known to be off", () => Effect.runSync(about.indexReasons).length === 1)
     })
   )
 
