@@ -6,7 +6,7 @@ import { encodeMessage } from "../../../domain/wire/ProtoWriter.ts"
 import { claimedHeight, type NodeView } from "./NodeView.ts"
 import { grpcText } from "./QueryFailure.ts"
 import { runQuery, servedPaths } from "./QueryRouter.ts"
-import { GARBAGE, slowness } from "./WireFaults.ts"
+import { GARBAGE, padding, slowness } from "./WireFaults.ts"
 
 /** Metadata of the height to read, and of the height that was read. */
 const HEIGHT = "x-cosmos-block-height"
@@ -78,8 +78,15 @@ const answer = (
   else callback(null, garbage ? GARBAGE : padded(outcome.bytes, oversizedBytes))
 }
 
+/** Wire type of a field of bytes. */
+const LENGTH_DELIMITED = 2
+const NOTHING = new Uint8Array(0)
+
 /** The message with an unknown field 2047 of so many bytes. */
-const padded = (bytes: Uint8Array, size: number): Uint8Array =>
-  size <= 0
-    ? bytes
-    : Buffer.concat([bytes, encodeMessage((writer) => writer.presentBytes(2047, new Uint8Array(size)), undefined)])
+const padded = (bytes: Uint8Array, size: number): Uint8Array => {
+  if (size <= 0) return bytes
+  const field = encodeMessage((writer) => writer.uint(2047, size), undefined)
+  // Tag and length of a field of bytes: the tag differs from that of a number in its wire type.
+  const head = Uint8Array.of((field[0] ?? 0) | LENGTH_DELIMITED, ...field.slice(1))
+  return padding(Buffer.concat([bytes, head]), 0, size, NOTHING)
+}

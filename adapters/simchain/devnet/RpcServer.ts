@@ -17,7 +17,7 @@ import {
 } from "./RpcCall.ts"
 import type { RpcMethod, RpcOutcome } from "./RpcMethod.ts"
 import { rpcMethods } from "./RpcMethods.ts"
-import { GARBAGE, slowness } from "./WireFaults.ts"
+import { GARBAGE, padding, slowness } from "./WireFaults.ts"
 
 /** Longest body and WebSocket frame. */
 export const MAX_BODY_BYTES = 1_000_000
@@ -107,7 +107,9 @@ export const encodeAnswer = (view: NodeView, answer: Json): Uint8Array => {
   const { garbage, oversizedBytes } = view.wireFaults()
   if (garbage) return GARBAGE
   const text = JSON.stringify(answer)
-  return Buffer.from(oversizedBytes > 0 ? `${text.slice(0, -1)},"padding":"${"x".repeat(oversizedBytes)}"}` : text)
+  return oversizedBytes > 0
+    ? padding(Buffer.from(`${text.slice(0, -1)},"padding":"`), 0x78, oversizedBytes, Buffer.from('"}'))
+    : Buffer.from(text)
 }
 
 const write = (view: NodeView, response: ServerResponse, answer: HttpAnswer): void => {

@@ -70,3 +70,11 @@ export const GARBAGE = Uint8Array.from([0xff, 0x00, 0xfe, 0x80, 0x0b, 0x7f, 0xc3
 /** Waits as long as answers are slow. */
 export const slowness = ({ slowMillis }: WireFaults): Effect.Effect<void> =>
   slowMillis > 0 ? Effect.sleep(slowMillis) : Effect.void
+
+/** So many equal bytes between a head and a tail: made once, since several are under way at the same time. */
+export const padding = (head: Uint8Array, filler: number, size: number, tail: Uint8Array): Uint8Array => {
+  const bytes = Buffer.alloc(head.length + size + tail.length, filler)
+  bytes.set(head)
+  bytes.set(tail, head.length + size)
+  return bytes
+}
