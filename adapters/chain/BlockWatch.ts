@@ -181,6 +181,7 @@ export const makeBlockWatch = (
       yield* sink.report("wrong_chain", undefined)
       yield* sink.report("forked", undefined)
       yield* sink.report("stalled", undefined)
+      if ((ledger.latest?.height ?? 0n) - state.shown <= LAG_BLOCKS) yield* sink.report("lagging", undefined)
     })
 
     /** Blocks from `first` up to `end`, without it; whether all belong to the published chain. */

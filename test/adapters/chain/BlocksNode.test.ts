@@ -172,6 +172,26 @@ describe("BlocksNode", () => {
   )
 
   test(
+    "takes a node that was behind for well again by what its socket announces",
+    Effect.gen(function* () {
+      const chain = fakeChain(15)
+      const quickest = yield* fakeComet(chain)
+      const behind = yield* fakeComet(chain)
+      behind.is.shows = 5
+      const { about, reaches, says } = yield* follow([quickest, behind], { pollEvery: Duration.seconds(20) })
+      yield* reaches(15)
+      yield* about.hint({ height: 16n })
+      yield* says(/is 10 blocks behind/)
+      yield* eventually("the subscription", () => behind.sockets.size === 1)
+      behind.is.shows = undefined
+      chain.add()
+      behind.announce()
+      yield* reaches(16)
+      yield* eventually("no reasons", () => Effect.runSync(about.reasons).length === 0)
+    })
+  )
+
+  test(
     "leaves sockets on which garbage, words of others, large or binary frames come",
     Effect.gen(function* () {
       const chain = fakeChain(5)
