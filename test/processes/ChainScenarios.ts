@@ -142,6 +142,7 @@ export const chainScenarios: ReadonlyArray<Scenario> = [
   {
     name: "node-oversized",
     title: "answers of the first node are 80 MB too long",
+    named: { ready: [/node node-1:26657 shows no blocks: .*the answer is longer than/] },
     disturb: between(CLAIMING, PROVING, FIRST, { oversizedBytes: 80_000_000 }, { oversizedBytes: 0 })
   },
   {
