@@ -50,7 +50,10 @@ const cacheWarmup = section({
   enabled: key("enabled", flag(true, "Fill caches before the first relay.")),
   knownApplications: key("known_applications", knownApplications),
   concurrency: key("warmup_concurrency", count({ fallback: "10", unset: "zero" }, "Reads at one time.")),
-  timeout: key("warmup_timeout_seconds", seconds({ fallback: "5", unset: "zero" }, "Longest time for all of it; the rest is read when it is asked for."))
+  timeout: key(
+    "warmup_timeout_seconds",
+    seconds({ fallback: "5", unset: "zero" }, "Longest time for all of it; the rest is read when it is asked for.")
+  )
 })
 
 const fields = {
