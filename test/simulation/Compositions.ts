@@ -36,6 +36,34 @@ export const drawComposition = (random: SeededRandom, weather: Weather): Composi
   return TROUBLED.has(weather) ? random.pick(compositions) : undefined
 }
 
+/**
+ * Its faults, and sometimes one more: a stored transaction is recorded for its sessions so slowly that blocks go by before
+ * it is sent, in narrow windows the last one that could take it.
+ */
+export const composedFaults = (
+  composition: Composition,
+  random: SeededRandom,
+  weather: Weather,
+  targets: CompositionTargets
+): ReadonlyArray<Fault> => {
+  const faults = composition.faults(random, targets)
+  if (!TROUBLED.has(weather) || !random.chance(0.3)) return faults
+  const at = nthOf("SupplierStore.saveIntent", random.between(1, 12))
+  return [
+    ...faults,
+    {
+      _tag: "Aftermath",
+      at,
+      replica: ALL_MINERS,
+      calls: ["SupplierStore.commit"],
+      after: 0,
+      millis: 200,
+      effect: "done",
+      late: random.between(1, 3) * targets.blockMillis
+    }
+  ]
+}
+
 const TROUBLED = new Set<Weather>(["miners", "chain", "storm"])
 
 const ALL_MINERS = "miner-*"

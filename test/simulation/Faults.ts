@@ -83,7 +83,10 @@ export type Fault =
       readonly span: Span
       readonly millis: number
     }
-  /** From `after` milliseconds after a step on, the calls (`ChainQuery.claims`) of the replica fail for a while. */
+  /**
+   * From `after` milliseconds after a step on, the calls (`ChainQuery.claims`) of the replica fail for a while, or with
+   * `late` are answered so many milliseconds late.
+   */
   | {
       readonly _tag: "Aftermath"
       readonly at: StepTrigger
@@ -92,6 +95,7 @@ export type Fault =
       readonly after: number
       readonly millis: number
       readonly effect: EffectOfFailure
+      readonly late?: number
     }
   /** What the log hands to the replica during the span is heard of so many milliseconds later: delivered, and in no hand. */
   | { readonly _tag: "Unheard"; readonly replica: string; readonly span: Span; readonly millis: number }

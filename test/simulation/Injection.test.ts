@@ -42,6 +42,16 @@ describe("Aftermath", () => {
     assert.deepStrictEqual([...injection.fired], [afterTheSecondBroadcast])
   })
 
+  it("makes answers late where it says so", () => {
+    const slow: Fault = { ...afterTheSecondBroadcast, late: 5_000 }
+    const injection = new Injection(1, [slow], HEALED_AT)
+    injection.directive(step("miner-1", "ChainTx.broadcast"), 0)
+    injection.directive(step("miner-1", "ChainTx.broadcast"), 0)
+    const { delayAfter, failure } = injection.directive(step("miner-1", "ChainQuery.claims"), 1_000)
+    assert.strictEqual(delayAfter, 5_000)
+    assert.isUndefined(failure)
+  })
+
   it("comes with what befalls the same call", () => {
     const lost: Fault = { _tag: "Failure", at: afterTheSecondBroadcast.at, effect: "done" }
     const injection = new Injection(1, [afterTheSecondBroadcast, lost], HEALED_AT)

@@ -92,7 +92,11 @@ export class Injection {
     }
     for (const { fault, span } of this.#consequences) {
       if (!fault.calls.includes(operation) || !aims(fault.replica, replica) || !inSpan(span, now)) continue
-      directive = this.#failed(fault, directive, step, fault.effect)
+      if (fault.late === undefined) directive = this.#failed(fault, directive, step, fault.effect)
+      else {
+        this.fired.add(fault)
+        directive = { ...directive, delayBefore: 0, delayAfter: fault.late }
+      }
     }
     for (const unheard of this.#unheard) {
       if (operation !== "SupplierStore.deliveries" || !aims(unheard.replica, replica)) continue

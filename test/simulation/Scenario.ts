@@ -3,7 +3,7 @@ import { defaultMinerSettings, type MinerSettings } from "../../domain/mining/Mi
 import type { ParamsOverrides } from "../../adapters/simchain/Genesis.ts"
 import type { SharedParams } from "../../domain/protocol/SharedParams.ts"
 import { Duration } from "effect"
-import { drawComposition, type SessionTimes } from "./Compositions.ts"
+import { composedFaults, drawComposition, type SessionTimes } from "./Compositions.ts"
 import { drawFaults, type Fault, type Weather } from "./Faults.ts"
 import type { RequestDefect } from "./RequestPool.ts"
 import { SeededRandom } from "./SeededRandom.ts"
@@ -92,12 +92,8 @@ export const drawScenario = (seed: number): Scenario => {
   const isLong = composition?.isLong === true
   const offsets = isLong ? LONG_WINDOWS : drawn
   const leaseMillis = isLong && together.chance(0.4) ? LONG_LEASE_MILLIS : LEASE_MILLIS
-  const composed = composition?.faults(together, {
-    suppliers,
-    blockMillis: BLOCK_MILLIS,
-    leaseMillis,
-    sessions: sessionTimes(requests, offsets)
-  })
+  const targets = { suppliers, blockMillis: BLOCK_MILLIS, leaseMillis, sessions: sessionTimes(requests, offsets) }
+  const composed = composition === undefined ? undefined : composedFaults(composition, together, weather, targets)
   const single = drawFaults(random.stream("faults"), weather, {
     relayers,
     miners,
