@@ -8,7 +8,7 @@ import { Effect } from "effect"
 const program = (isCalmed: boolean) => `
 import { Duration, Effect, Layer } from "effect"
 import * as CalmHeap from "${new URL("../../../adapters/process/CalmHeap.ts", import.meta.url).href}"
-const piece = () => Array.from({ length: 40_000 }).fill(1)
+const piece = () => new Array(40_000).fill(1)
 const lives = Array.from({ length: 150 }, piece)
 const recent = Array.from({ length: 30 })
 let most = 0
