@@ -20,33 +20,39 @@ const GROWTH_PERCENT = 30
 /** V8's own rule: as much as the speeds of work and of collection suggest. */
 const BY_SPEED = 0
 
-/** Looks until its scope ends, and leaves V8 its own rule. */
-export const layerWith = (lookEvery: Duration.Duration): Layer.Layer<never> =>
+/** The process that is looked at. */
+export interface Heap {
+  /** Microseconds of CPU that all its threads have taken. */
+  readonly cpuMicros: () => number
+  /** Of old objects, beyond what lived at the last collection, before the next; 0 leaves it to V8. */
+  readonly setGrowth: (percent: number) => void
+}
+
+/** Looks every 10 s until its scope ends, and leaves V8 its own rule. */
+export const layerOf = ({ cpuMicros, setGrowth }: Heap): Layer.Layer<never> =>
   Layer.effectDiscard(
     Effect.gen(function* () {
+      const taken = Effect.map(Clock.monotonicTimeNanos, (now) => ({ cpu: cpuMicros(), micros: Number(now / 1_000n) }))
       // What a start leaves behind is garbage too.
       setGrowth(GROWTH_PERCENT)
       let seen = yield* taken
       let busyLooks = 0
       const look = Effect.map(taken, (now) => {
-        const isBusy = now.cpuMicros - seen.cpuMicros > BUSY * (now.micros - seen.micros)
+        const isBusy = now.cpu - seen.cpu > BUSY * (now.micros - seen.micros)
         busyLooks = isBusy ? busyLooks + 1 : 0
         setGrowth(busyLooks < BUSY_LOOKS ? GROWTH_PERCENT : BY_SPEED)
         seen = now
       })
       yield* Effect.addFinalizer(() => Effect.sync(() => setGrowth(BY_SPEED)))
-      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(lookEvery), look)))
+      yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(LOOK_EVERY), look)))
     })
   )
 
-/** Looks every 10 s. */
-export const layer = layerWith(LOOK_EVERY)
-
-/** Microseconds of CPU and of time so far. */
-const taken = Effect.map(Clock.monotonicTimeNanos, (now) => {
-  const { system, user } = process.cpuUsage()
-  return { cpuMicros: system + user, micros: Number(now / 1_000n) }
+/** The heap of this process. */
+export const layer = layerOf({
+  cpuMicros: () => {
+    const { system, user } = process.cpuUsage()
+    return system + user
+  },
+  setGrowth: (percent) => setFlagsFromString(`--heap-growing-percent=${percent}`)
 })
-
-/** Of old objects, beyond what lived at the last collection, before the next. */
-const setGrowth = (percent: number) => setFlagsFromString(`--heap-growing-percent=${percent}`)
