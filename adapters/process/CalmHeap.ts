@@ -14,8 +14,8 @@ const BUSY = 0.25
 /** Looks at a busy process in a row before it may have memory: a start, or a burst, is short. */
 const BUSY_LOOKS = 6
 
-/** The heap of a calm process may grow to 1.3 times what lives in it. */
-const GROWTH_PERCENT = 30
+/** The heap of a calm process may grow to 1.5 times what lives in it. */
+const GROWTH_PERCENT = 50
 
 /** V8's own rule: as much as the speeds of work and of collection suggest. */
 const BY_SPEED = 0
