@@ -42,13 +42,15 @@ const appends = Effect.gen(function* () {
 const commits = Effect.gen(function* () {
   const store = yield* SupplierStore
   const lease = Option.getOrThrow(yield* Leases.use((leases) => leases.acquire(alice, "crashing")))
+  /** Of the batch before: nodes are written of what is committed, as a checkpoint does. */
+  let committed: ReadonlyArray<number> = []
   for (;;) {
     const taken = yield* store.deliveries(lease, 7, Duration.seconds(1))
     const stored = yield* store.load(alice, first)
     const { count, version } = Option.getOrElse(stored, () => ({ count: 0n, version: 0 }))
     const numbers = taken.map(({ data }) => numberOf(data))
     const tally = aTally(Number(count) + numbers.length)
-    yield* store.writeNodes(lease, first, numbers.map(aLeaf))
+    yield* store.writeNodes(lease, first, committed.map(aLeaf))
     yield* store.commit(lease, {
       session: first,
       expectedVersion: version,
@@ -59,6 +61,7 @@ const commits = Effect.gen(function* () {
         version % 5 === 4 ? Option.some({ liveRoot: aRoot(Number(tally.count)), tailCovered: 1 }) : Option.none(),
       acknowledged: taken.map(({ id }) => id)
     })
+    committed = numbers
     yield* say(`c ${numbers.join(" ")}`)
   }
 })
