@@ -22,25 +22,18 @@ export const advanceLoop = Effect.gen(function* () {
   const { submission } = yield* MinerSettings
   const ledger = yield* SessionLedger
   const news = yield* Queue.sliding<void>(1)
-  /** Height of the present look, and of the last one after it. */
-  let lookedAt: bigint | undefined
+  let block = yield* newestBlock
   // Fed for as long as the loop lives: what comes during a look asks for the next one.
   yield* blocks.changes.pipe(
-    Stream.runForEach(({ height }) =>
-      lookedAt === undefined || height > lookedAt ? Queue.offer(news, undefined) : Effect.void
-    ),
+    Stream.runForEach(({ height }) => (height > block.height ? Queue.offer(news, undefined) : Effect.void)),
     Effect.forkChild
   )
   yield* ledger.opened.pipe(
-    Effect.flatMap((sessionEnd) =>
-      lookedAt !== undefined && sessionEnd <= lookedAt ? Queue.offer(news, undefined) : Effect.void
-    ),
+    Effect.flatMap((sessionEnd) => (sessionEnd <= block.height ? Queue.offer(news, undefined) : Effect.void)),
     Effect.forever,
     Effect.forkChild
   )
   for (;;) {
-    const block = yield* newestBlock
-    lookedAt = block.height
     yield* Metrics.set(Metrics.currentHeight, {}, block.height)
     const outcome = yield* advanceSessions(block).pipe(
       Effect.timeoutOrElse({
@@ -50,6 +43,7 @@ export const advanceLoop = Effect.gen(function* () {
     )
     const pause = pauseAfter(outcome, submission.recheckEvery)
     yield* pause === undefined ? Queue.take(news) : Effect.timeoutOption(Queue.take(news), pause)
+    block = yield* newestBlock
   }
 })
 
