@@ -1,12 +1,12 @@
 /** What the process itself takes, by the names that Prometheus's clients use; read when metrics are collected. */
 import { performance } from "node:perf_hooks"
-import { Effect, Layer, Metric, type Scope } from "effect"
-import { fillGauge } from "../../domain/observability/FillGauge.ts"
+import { Effect, Layer } from "effect"
+import { fillGauge, readCounter } from "../../domain/observability/FillGauge.ts"
 
 /** Registers the gauges and counters. */
 export const layer: Layer.Layer<never> = Layer.effectDiscard(
   Effect.gen(function* () {
-    yield* risingCounter("process_cpu_seconds_total", "Seconds of CPU taken by all threads of the process", () => {
+    yield* readCounter("process_cpu_seconds_total", "Seconds of CPU taken by all threads of the process", () => {
       const { system, user } = process.cpuUsage()
       return (system + user) / 1e6
     })
@@ -23,30 +23,10 @@ export const layer: Layer.Layer<never> = Layer.effectDiscard(
       "JavaScript objects, garbage included",
       () => process.memoryUsage().heapUsed
     )
-    yield* risingCounter(
+    yield* readCounter(
       "nodejs_eventloop_active_seconds_total",
       "Seconds in which the event loop was not waiting; its rate is the share of one core at which nothing more fits",
       () => performance.eventLoopUtilization().active / 1e3
     )
   })
 )
-
-const risingCounter = (
-  name: string,
-  description: string,
-  read: () => number
-): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.flatMap(Effect.context<never>(), (context) =>
-    Effect.asVoid(
-      Effect.acquireRelease(
-        Effect.sync(() =>
-          Metric.registerUnsafe(Metric.counter(name, { description, incremental: true }), context, {
-            get: () => ({ count: read(), incremental: true }),
-            update: () => {},
-            modify: () => {}
-          })
-        ),
-        (registration) => Effect.sync(() => registration.remove())
-      )
-    )
-  )

@@ -1,5 +1,6 @@
 /**
- * Gauges that are read when metrics are collected: how full something bounded is, at no cost to what fills it.
+ * Gauges and counters that are read when metrics are collected: how full something bounded is, what a process has taken, at
+ * no cost to what fills it or counts it.
  */
 import { Effect, Metric, type Scope } from "effect"
 
@@ -10,16 +11,24 @@ export const fillGauge = (
   read: () => number,
   labels: Readonly<Record<string, string>> = {}
 ): Effect.Effect<void, never, Scope.Scope> =>
+  registered(Metric.gauge(name, { description, attributes: labels }), () => ({ value: read() }))
+
+/** The same for a counter: `read` never gives less than before. */
+export const readCounter = (
+  name: string,
+  description: string,
+  read: () => number
+): Effect.Effect<void, never, Scope.Scope> =>
+  registered(Metric.counter(name, { description, incremental: true }), () => ({ count: read(), incremental: true }))
+
+const registered = <Input, State>(
+  metric: Metric.Metric<Input, State>,
+  get: () => State
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(Effect.context<never>(), (context) =>
     Effect.asVoid(
       Effect.acquireRelease(
-        Effect.sync(() =>
-          Metric.registerUnsafe(Metric.gauge(name, { description, attributes: labels }), context, {
-            get: () => ({ value: read() }),
-            update: () => {},
-            modify: () => {}
-          })
-        ),
+        Effect.sync(() => Metric.registerUnsafe(metric, context, { get, update: () => {}, modify: () => {} })),
         (registration) => Effect.sync(() => registration.remove())
       )
     )
