@@ -6,13 +6,7 @@ import * as ChainQueryNode from "../../../adapters/chain/ChainQueryNode.ts"
 import * as ChainTxNode from "../../../adapters/chain/ChainTxNode.ts"
 import * as QueryEndpoints from "../../../adapters/chain/QueryEndpoints.ts"
 import * as RpcEndpoints from "../../../adapters/chain/RpcEndpoints.ts"
-import * as BroadcastMemory from "../../../adapters/memory/BroadcastMemory.ts"
-import * as EntropySeeded from "../../../adapters/memory/EntropySeeded.ts"
-import * as LeasesMemory from "../../../adapters/memory/LeasesMemory.ts"
-import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
-import * as RelayLogMemory from "../../../adapters/memory/RelayLogMemory.ts"
 import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory.ts"
-import * as SupplierStoreMemory from "../../../adapters/memory/SupplierStoreMemory.ts"
 import { demoGenesis } from "../../../adapters/simchain/Genesis.ts"
 import * as SimChain from "../../../adapters/simchain/SimChain.ts"
 import { rememberingVerifiers } from "../../../adapters/simchain/Verifiers.ts"
@@ -24,6 +18,7 @@ import {
   application,
   eventsOf,
   gateway,
+  layerStores,
   SERVICE,
   supplier,
   testSettings,
@@ -49,14 +44,7 @@ export const makeChain = SimChain.make({ genesis, seed: CHAIN, verifiers: rememb
 
 /** Stores, keys and settings of a miner. */
 export const layerOwn = (gasPrice: GasPrice = testSettings.submission.gasPrice) =>
-  Layer.mergeAll(
-    RelayLogMemory.layer,
-    SupplierStoreMemory.layer,
-    LeasesMemory.layerWith(Duration.seconds(10)),
-    BroadcastMemory.layer
-  ).pipe(
-    Layer.provideMerge(MemoryStores.layer),
-    Layer.provideMerge(EntropySeeded.layer),
+  layerStores.pipe(
     Layer.provideMerge(SupplierKeysMemory.layer([Redacted.make(supplier.privateKey)])),
     Layer.provideMerge(
       Layer.succeed(MinerSettings, {

@@ -4,7 +4,8 @@ import { Duration, Effect, Redacted } from "effect"
 import type { ProbeOptions } from "../../../adapters/http/BackendProbes.ts"
 import * as BackendsHttp from "../../../adapters/http/BackendsHttp.ts"
 import { Backends } from "../../../domain/ports/Backends.ts"
-import { aBackendRequest, MAX_ANSWER_BYTES, SERVICE } from "../../contract/BackendsContract.ts"
+import { aBackendRequest, SERVICE } from "../../contract/BackendsContract.ts"
+import { backendOptions, endpointAt } from "./BackendFixtures.ts"
 import { bodyOf, httpBackend } from "../../support/HttpPeers.ts"
 import { eventually } from "../../support/RedisProcess.ts"
 
@@ -22,31 +23,13 @@ const probing: ProbeOptions = {
   expectedBody: undefined
 }
 
-const backends = (ports: ReadonlyArray<number>, probe: Partial<ProbeOptions> = {}) =>
-  BackendsHttp.layer([
-    {
-      service: SERVICE,
-      rpcType: "jsonrpc",
-      endpoints: ports.map((port) => ({
-        url: new URL(`http://127.0.0.1:${port}/node?key=1`),
-        basePath: undefined,
-        headers: { "X-Pool": "pool", "X-Both": "pool" },
-        authorization: Redacted.make("Bearer secret")
-      })),
-      loadBalancing: "first_healthy",
-      timeout: Duration.seconds(5),
-      connectTimeout: Duration.seconds(1),
-      headersTimeout: Duration.zero,
-      keepAliveDelay: Duration.seconds(30),
-      maxConnections: 4,
-      idleTimeout: Duration.seconds(30),
-      maxAnswerBytes: MAX_ANSWER_BYTES,
-      maxRetries: 0,
-      failureThreshold: 5,
-      recovery: Duration.seconds(30),
-      probe: { ...probing, ...probe }
-    }
-  ])
+const backends = (ports: ReadonlyArray<number>, probe: Partial<ProbeOptions> = {}) => {
+  const headers = { "X-Pool": "pool", "X-Both": "pool" }
+  const endpoints = ports.map((port) =>
+    endpointAt(port, "node?key=1", { headers, authorization: Redacted.make("Bearer secret") })
+  )
+  return BackendsHttp.layer([backendOptions(endpoints, { failureThreshold: 5, probe: { ...probing, ...probe } })])
+}
 
 /** An endpoint whose probes are answered as `state` says; relays get its name. */
 const anEndpoint = Effect.fnUntraced(function* (name: string) {

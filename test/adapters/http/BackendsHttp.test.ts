@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { gzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Logger } from "effect"
@@ -15,33 +15,14 @@ import {
   SERVICE,
   TIMEOUT
 } from "../../contract/BackendsContract.ts"
+import { backendOptions, endpointAt } from "./BackendFixtures.ts"
 import { bodyOf, httpBackend, tcpBackend } from "../../support/HttpPeers.ts"
 
-const options = (
-  ports: ReadonlyArray<number>,
-  changes: Partial<BackendsHttp.BackendOptions> = {}
-): BackendsHttp.BackendOptions => ({
-  service: SERVICE,
-  rpcType: "jsonrpc",
-  endpoints: ports.map((port) => ({
-    url: new URL(`http://127.0.0.1:${port}/`),
-    basePath: undefined,
-    headers: {},
-    authorization: undefined
-  })),
-  loadBalancing: "first_healthy",
-  timeout: Duration.seconds(5),
-  connectTimeout: Duration.seconds(1),
-  headersTimeout: Duration.zero,
-  keepAliveDelay: Duration.seconds(30),
-  maxConnections: 4,
-  idleTimeout: Duration.seconds(30),
-  maxAnswerBytes: MAX_ANSWER_BYTES,
-  maxRetries: 0,
-  failureThreshold: 3,
-  recovery: Duration.seconds(30),
-  ...changes
-})
+const options = (ports: ReadonlyArray<number>, changes: Partial<BackendsHttp.BackendOptions> = {}) =>
+  backendOptions(
+    ports.map((port) => endpointAt(port)),
+    changes
+  )
 
 const forward = (changes: Parameters<typeof aBackendRequest>[0] = {}) =>
   Backends.use((backends) => backends.forward(aBackendRequest(changes)))
@@ -105,7 +86,7 @@ describe("a backend over HTTP", () => {
     })
   )
 
-  it.live.skipIf(!existsSync("/proc/net/tcp"))("keeps idle connections alive as it is told", () =>
+  it.live("keeps idle connections alive as it is told", () =>
     Effect.gen(function* () {
       const { port } = yield* httpBackend((_, response) => void response.end("ok"))
       const keepAliveDelay = Duration.seconds(1_234)

@@ -8,6 +8,7 @@ import { makeStores, MemoryStores } from "../../../adapters/memory/MemoryStores.
 import * as SharedCacheMemory from "../../../adapters/memory/SharedCacheMemory.ts"
 import * as CachedChainQuery from "../../../domain/cache/CachedChainQuery.ts"
 import { ChainCaches } from "../../../domain/cache/ChainCaches.ts"
+import type { SupplierState } from "../../../domain/cache/SupplierState.ts"
 import type { Application } from "../../../domain/chain/Application.ts"
 import type { Supplier } from "../../../domain/chain/Supplier.ts"
 import { type Block, Blocks, ChainUnavailable } from "../../../domain/ports/Blocks.ts"
@@ -63,6 +64,20 @@ export const anApplication = (stake: bigint): Application => ({
   perSessionSpendLimit: undefined,
   serviceConfigHistory: []
 })
+
+/** The registry's state of an active supplier. */
+export const activeState: SupplierState = {
+  status: "active",
+  staked: true,
+  services: [],
+  stakedEndpoints: [],
+  unstakeSessionEndHeight: 0n,
+  operatorAddress: SUPPLIER,
+  ownerAddress: "pokt1owner",
+  lastUpdated: 1_700_000_000,
+  lastRefreshSessionStart: 91n,
+  updatedBy: "miner-1"
+}
 
 export const aSupplier: Supplier = {
   ownerAddress: supplier.address,

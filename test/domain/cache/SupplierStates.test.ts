@@ -12,23 +12,24 @@ import {
 import { SupplierStates } from "../../../domain/cache/SupplierStates.ts"
 import { SharedCache, SharedCacheUnavailable } from "../../../domain/ports/SharedCache.ts"
 import { defaultSharedParams } from "../../../domain/protocol/SharedParams.ts"
-import { aSupplier, type CacheWorld, makeWorld, portsOf, type ReplicaPorts, SUPPLIER } from "./CacheWorld.ts"
+import {
+  activeState,
+  aSupplier,
+  type CacheWorld,
+  makeWorld,
+  portsOf,
+  type ReplicaPorts,
+  SUPPLIER
+} from "./CacheWorld.ts"
 
 const KEY = `supplier:${SUPPLIER}`
 const utf8 = (text: string) => new TextEncoder().encode(text)
 const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
 const active: SupplierState = {
-  status: "active",
-  staked: true,
+  ...activeState,
   services: ["anvil", "eth"],
-  stakedEndpoints: [{ serviceId: "anvil", rpcType: "jsonrpc" }],
-  unstakeSessionEndHeight: 0n,
-  operatorAddress: SUPPLIER,
-  ownerAddress: "pokt1owner",
-  lastUpdated: 1_700_000_000,
-  lastRefreshSessionStart: 91n,
-  updatedBy: "miner-1"
+  stakedEndpoints: [{ serviceId: "anvil", rpcType: "jsonrpc" }]
 }
 
 const ACTIVE_JSON =

@@ -41,6 +41,15 @@ const long = {
 
 const wide = { shared: { claimWindowCloseOffsetBlocks: 6n, proofWindowCloseOffsetBlocks: 6n } }
 
+/** A session of five relays, mined over this way to the chain, is settled within so many blocks. */
+const settlesOver = Effect.fnUntraced(function* (tx: ChainTx["Service"], blocks: number) {
+  yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
+  const header = yield* headerAt(1n)
+  yield* append(header, relaysOf(header, 5))
+  yield* runBlocks(blocks)
+  assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+})
+
 describe("a session that cannot be read after a commit failed", () => {
   it.effect("keeps its transaction: no second fee is paid", () =>
     Effect.gen(function* () {
@@ -81,11 +90,7 @@ describe("a broadcast that takes longer than a block", () => {
           ? Effect.void
           : Effect.repeat(Effect.andThen(Effect.sleep("50 millis"), latest), { until: (now) => now.height > height })
       )
-      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
-      const header = yield* headerAt(1n)
-      yield* append(header, relaysOf(header, 5))
-      yield* runBlocks(14)
-      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      yield* settlesOver(tx, 14)
       assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
     }).pipe(inWorld({}))
   )
@@ -113,11 +118,7 @@ describe("a node that calls the time-out of bytes sent again wrong", () => {
               ? node.setFaults({ loseReplies: 1 })
               : Effect.void
         )
-        yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
-        const header = yield* headerAt(1n)
-        yield* append(header, relaysOf(header, 5))
-        yield* runBlocks(26)
-        assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+        yield* settlesOver(tx, 26)
         assert.isAtLeast(ofKind().length, 2)
         assert.strictEqual(yield* paidFor(sent, kind), 1)
       }).pipe(inWorld({ params: wide }))
@@ -195,11 +196,7 @@ describe("a node that refuses bytes which another one took", () => {
       const tx = yield* noted(sent, () =>
         sent.length === 2 ? Effect.fail(poor) : sent.length === 1 ? node.setFaults({ loseReplies: 1 }) : Effect.void
       )
-      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
-      const header = yield* headerAt(1n)
-      yield* append(header, relaysOf(header, 5))
-      yield* runBlocks(26)
-      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      yield* settlesOver(tx, 26)
       assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
     }).pipe(inWorld({ params: wide }))
   )
@@ -217,11 +214,7 @@ describe("a node that refuses new bytes while the answer of another one, which t
           broadcast: (bytes) =>
             Effect.andThen(port.broadcast(bytes), () => (sent.length === 1 ? Effect.fail(refused) : Effect.void))
         })
-        yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
-        const header = yield* headerAt(1n)
-        yield* append(header, relaysOf(header, 5))
-        yield* runBlocks(26)
-        assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+        yield* settlesOver(tx, 26)
         assert.strictEqual(hashesOf(sent, "CreateClaim").size, 1)
         // The same bytes again tell what became of them.
         assert.isAtLeast(sent.filter(({ kind }) => kind === "CreateClaim").length, 2)
@@ -235,11 +228,7 @@ describe("a node that refuses new bytes while the answer of another one, which t
       const refused = new TxRefused({ reason: "gas", codespace: "sdk", code: 11, log: "out of gas", isDoubtful: true })
       const first = () => sent[0]?.hash
       const tx = yield* noted(sent, ({ hash }) => (hash === first() ? Effect.fail(refused) : Effect.void))
-      yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
-      const header = yield* headerAt(1n)
-      yield* append(header, relaysOf(header, 5))
-      yield* runBlocks(26)
-      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      yield* settlesOver(tx, 26)
       assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
     }).pipe(inWorld({ params: wide }))
   )
@@ -260,11 +249,7 @@ describe("a node that lost a transaction and says that it knows it", () => {
             isLost = true
             return node.setFaults(lost)
           })
-          yield* startMiner.pipe(Effect.provideService(ChainTx, tx))
-          const header = yield* headerAt(1n)
-          yield* append(header, relaysOf(header, 5))
-          yield* runBlocks(26)
-          assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+          yield* settlesOver(tx, 26)
           assert.strictEqual(hashesOf(sent, kind).size, 2)
           assert.strictEqual(yield* paidFor(sent, kind), 1)
         }).pipe(

@@ -66,16 +66,17 @@ export interface WorldOptions extends GenesisInput {
   readonly verifiers?: Verifiers
 }
 
+/** The stores of a miner, in memory; leases live 10 s. */
+export const layerStores = Layer.mergeAll(
+  RelayLogMemory.layer,
+  SupplierStoreMemory.layer,
+  LeasesMemory.layerWith(Duration.seconds(10)),
+  BroadcastMemory.layer
+).pipe(Layer.provideMerge(MemoryStores.layer), Layer.provideMerge(EntropySeeded.layer))
+
 /** Everything a miner needs, with the chain's controls and the stores. */
 export const layerWorld = ({ settings, verifiers = realVerifiers, ...genesis }: WorldOptions = {}) =>
-  Layer.mergeAll(
-    RelayLogMemory.layer,
-    SupplierStoreMemory.layer,
-    LeasesMemory.layerWith(Duration.seconds(10)),
-    BroadcastMemory.layer
-  ).pipe(
-    Layer.provideMerge(MemoryStores.layer),
-    Layer.provideMerge(EntropySeeded.layer),
+  layerStores.pipe(
     Layer.provideMerge(SimChain.layerNode()),
     Layer.provideMerge(SimChain.layerProducer("1 second")),
     Layer.provideMerge(

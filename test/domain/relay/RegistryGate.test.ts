@@ -8,24 +8,13 @@ import { SharedCache, SharedCacheUnavailable } from "../../../domain/ports/Share
 import { SupplierKeys } from "../../../domain/ports/SupplierKeys.ts"
 import type { SupplierAddress } from "../../../domain/protocol/Identifiers.ts"
 import * as RegistryGate from "../../../domain/relay/RegistryGate.ts"
-import { type CacheWorld, makeWorld, portsOf, SUPPLIER } from "../cache/CacheWorld.ts"
+import { activeState, type CacheWorld, makeWorld, portsOf, SUPPLIER } from "../cache/CacheWorld.ts"
 import * as World from "../../support/ServingWorld.ts"
 
 const CHANNEL = "events:cache:supplier:invalidate"
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
-const active: SupplierState = {
-  status: "active",
-  staked: true,
-  services: [World.SERVICE],
-  stakedEndpoints: [],
-  unstakeSessionEndHeight: 0n,
-  operatorAddress: SUPPLIER,
-  ownerAddress: "pokt1owner",
-  lastUpdated: 1_700_000_000,
-  lastRefreshSessionStart: 91n,
-  updatedBy: "miner-1"
-}
+const active: SupplierState = { ...activeState, services: [World.SERVICE] }
 
 /** A registry that counts its reads, may be away or silent, and keys that may change. */
 const makeRegistry = Effect.gen(function* () {
