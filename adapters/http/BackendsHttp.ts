@@ -20,7 +20,7 @@ import {
   noteSuccess,
   type Target
 } from "./BackendEndpoint.ts"
-import { watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
+import { DEADLINE_STEP, watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
 import { monotonicMillisOf } from "../../domain/lifecycle/MonotonicTime.ts"
 import { exchange, type ExchangeFailed, type ExchangeRequest } from "./BackendExchange.ts"
 import { type ProbeOptions, probeTargets } from "./BackendProbes.ts"
@@ -64,7 +64,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
     Backends,
     Effect.gen(function* () {
       const metricsOf = yield* backendMetrics
-      const deadlines = yield* watchDeadlines
+      const deadlines = yield* watchDeadlines(DEADLINE_STEP)
       const answers = makeAnswerTurns()
       const clock = yield* Clock.Clock
       const byKey = new Map<string, Backend>()

@@ -1,6 +1,6 @@
 /** `Leases` over the shared memory stores: the fence lies beside the supplier's data. */
 import { bytesToHex } from "@noble/hashes/utils.js"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option, Result } from "effect"
 import { monotonicMillis } from "../../domain/lifecycle/MonotonicTime.ts"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { type Lease, LeaseLost, Leases } from "../../domain/ports/Leases.ts"
@@ -34,15 +34,16 @@ export const layerWith = (ttl: Duration.Duration) =>
             supplier.fence = { nonce, owner, epoch: supplier.epoch, expiresAt: now + ttlMillis }
             return Option.some({ supplier: address, nonce, owner, epoch: supplier.epoch })
           }),
-        renew: (lease) =>
-          Effect.flatMap(monotonicMillis, (now) => {
-            const fence = owned(lease, now)
-            if (fence === undefined) {
-              return Effect.fail(new LeaseLost({ supplier: lease.supplier, owner: lease.owner }))
-            }
-            fence.expiresAt = now + ttlMillis
-            return Effect.void
-          }),
+        renew: (leases) =>
+          Effect.map(monotonicMillis, (now) =>
+            leases.map((lease) => {
+              const fence = owned(lease, now)
+              if (fence === undefined)
+                return Result.fail(new LeaseLost({ supplier: lease.supplier, owner: lease.owner }))
+              fence.expiresAt = now + ttlMillis
+              return Result.void
+            })
+          ),
         release: (lease) =>
           Effect.map(monotonicMillis, (now) => {
             if (owned(lease, now) !== undefined) stores.supplier(lease.supplier).fence = undefined

@@ -7,7 +7,6 @@ import { Duration, Effect, Layer, Option, Result } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { type Lease, LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
 import { LEASE_TTL } from "../../domain/supplier/FleetTimes.ts"
-import { gathered } from "./GatheredCalls.ts"
 import { announce, living } from "./LivingMembers.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import { type RedisFailure, unexpectedReply } from "./RedisFailure.ts"
@@ -32,8 +31,8 @@ export const layerWith = (ttl: Duration.Duration) =>
         ...(withGo ? [names.claim(supplier)] : [])
       ]
 
-      /** In one call: all keys are of one server. */
-      const renewTogether = (leases: ReadonlyArray<Lease>) =>
+      /** One call: all keys are of one server. */
+      const renewTogether = (leases: ReadonlyArray<Lease>): Effect.Effect<ReadonlyArray<Renewed>> =>
         commands
           .run(
             renew,
@@ -43,16 +42,12 @@ export const layerWith = (ttl: Duration.Duration) =>
           .pipe(
             Effect.flatMap(asList("renew")),
             Effect.map((kept) => leases.map((lease, index) => renewed(lease, kept[index]))),
-            Effect.mapError(unavailable("renew"))
+            Effect.catch((failure) => Effect.succeed(leases.map(() => Result.fail(unavailable("renew")(failure)))))
           )
       const renewApart = (leases: ReadonlyArray<Lease>) =>
-        Effect.forEach(
-          leases,
-          (lease) =>
-            Effect.map(Effect.result(renewTogether([lease])), (all) =>
-              Result.isFailure(all) ? Result.fail(all.failure) : (all.success[0] ?? renewed(lease, undefined))
-            ),
-          { concurrency: "unbounded" }
+        Effect.map(
+          Effect.forEach(leases, (lease) => renewTogether([lease]), { concurrency: "unbounded" }),
+          (all) => all.flat()
         )
 
       return Leases.of({
@@ -66,7 +61,7 @@ export const layerWith = (ttl: Duration.Duration) =>
             )
             return epoch === 0 ? Option.none() : Option.some({ supplier, nonce, owner, epoch })
           }).pipe(Effect.mapError(unavailable("acquire"))),
-        renew: yield* gathered(withGo ? renewTogether : renewApart),
+        renew: withGo ? renewTogether : renewApart,
         release: (lease) =>
           commands
             .run(release, keys(lease.supplier), [lease.nonce])
@@ -158,7 +153,9 @@ const asList = (name: string) => (reply: unknown) =>
   Array.isArray(reply) ? Effect.succeed<ReadonlyArray<unknown>>(reply) : Effect.fail(unexpectedReply(name, "no list"))
 
 /** What came of one renewal. */
-const renewed = ({ owner, supplier }: Lease, kept: unknown): Result.Result<void, LeaseLost | LeasesUnavailable> =>
+type Renewed = Result.Result<void, LeaseLost | LeasesUnavailable>
+
+const renewed = ({ owner, supplier }: Lease, kept: unknown): Renewed =>
   kept === 1
     ? Result.void
     : kept === 0

@@ -4,7 +4,7 @@
  */
 import type { Redis } from "ioredis"
 import { Context, Duration, Effect, Layer, Random, Schedule, type Scope, Semaphore, type Stream } from "effect"
-import { watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
+import { COARSE_STEP, watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
 import { type ConnectionState, type Reconnected, watchConnection } from "./ConnectionWatch.ts"
 import { type ClientPurpose, makeClient, makeSingleClient } from "./RedisClients.ts"
 import { RedisFailure, redisFailure } from "./RedisFailure.ts"
@@ -81,7 +81,7 @@ const topologies = { Standalone: "standalone", Sentinel: "sentinel", Cluster: "c
 const make = Effect.fnUntraced(function* (settings: RedisSettings) {
   const { commandTimeout } = settings
   const topology = topologies[settings.address._tag]
-  const deadlines = yield* watchDeadlines
+  const deadlines = yield* watchDeadlines(COARSE_STEP)
   const within = bounded(Duration.toMillis(commandTimeout), deadlines)
   const spare = yield* Semaphore.make(Math.max(1, settings.poolSize - SHARED_CONNECTIONS))
   const silence = Duration.times(commandTimeout, 2)

@@ -4,7 +4,7 @@
  * channel, and lengths are looked at each second for what nobody hints at.
  */
 import { Effect, type Scope } from "effect"
-import { type Deadline, watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
+import { COARSE_STEP, type Deadline, watchDeadlines } from "../../domain/lifecycle/Deadlines.ts"
 import { RedisConnections } from "./RedisConnections.ts"
 import { watchLengths, watchStreams } from "./StreamWatch.ts"
 
@@ -19,7 +19,7 @@ export interface StreamArrivals {
   /** Wakes those who wait for the stream. */
   readonly wake: (stream: string) => void
   /**
-   * Completes at the next arrival or `wake` of one of the streams, at once when one is not quiet, and some milliseconds
+   * Completes at the next arrival or `wake` of one of the streams, at once when one is not quiet, and a tenth of a second
    * after `until` at the latest (milliseconds of the monotonic clock).
    */
   readonly arrival: (streams: ReadonlyArray<string>, until: number) => Effect.Effect<void>
@@ -34,7 +34,7 @@ export const makeStreamArrivals: Effect.Effect<StreamArrivals, never, RedisConne
     /** Last id that was read, by stream. */
     const watched = new Map<string, string>()
     const waiting = new Map<string, Set<() => void>>()
-    const deadlines = yield* watchDeadlines
+    const deadlines = yield* watchDeadlines(COARSE_STEP)
 
     const wake = (stream: string) => {
       const woken = waiting.get(stream)

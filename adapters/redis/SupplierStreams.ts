@@ -24,7 +24,7 @@ const OTHERS_EVERY = Duration.seconds(2)
 const YOUNG_LOOKS = 15
 
 /** Later a stream in which nothing was pending is among every so many looks: only strangers could hold something. */
-const CALM_LOOKS = 5
+const CALM_LOOKS = 15
 
 /** Streams whose holders are asked for in one pipeline. */
 const SWEEP_CHUNK = 100

@@ -3,7 +3,7 @@
  * process: whoever opens the file next is alone and owes nobody a wait. Epochs are stored.
  */
 import { bytesToHex } from "@noble/hashes/utils.js"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer, Option, Result } from "effect"
 import { Entropy } from "../../domain/ports/Entropy.ts"
 import { LeaseLost, Leases, LeasesUnavailable } from "../../domain/ports/Leases.ts"
 import { LEASE_TTL } from "../../domain/supplier/FleetTimes.ts"
@@ -33,12 +33,14 @@ export const layerWith = (ttl: Duration.Duration): Layer.Layer<Leases, never, Sq
             )
             return epoch === null ? Option.none() : Option.some({ supplier, nonce, owner, epoch })
           }),
-        renew: ({ nonce, owner, supplier }) =>
-          call("renew", { supplier, nonce, life }).pipe(
-            Effect.mapError((cause) =>
-              cause._tag === "FenceRefused" ? new LeaseLost({ supplier, owner }) : unavailable("renew")(cause)
+        renew: (leases) =>
+          call("renew", { leases: leases.map(({ nonce, supplier }) => ({ supplier, nonce })), life }).pipe(
+            Effect.map(({ value: kept }) =>
+              leases.map(({ owner, supplier }, index) =>
+                kept[index] === true ? Result.void : Result.fail(new LeaseLost({ supplier, owner }))
+              )
             ),
-            Effect.asVoid
+            Effect.catch((cause) => Effect.succeed(leases.map(() => Result.fail(unavailable("renew")(cause)))))
           ),
         release: ({ nonce, supplier }) =>
           call("release", { supplier, nonce }).pipe(Effect.mapError(unavailable("release")), Effect.asVoid),

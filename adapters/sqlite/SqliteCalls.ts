@@ -110,7 +110,8 @@ export interface Calls {
   readonly forget: Call<Fenced & { readonly session: string }, null>
   /** Answers the epoch, or nothing when somebody holds the supplier. */
   readonly acquire: Call<Fenced & { readonly life: number }, number | null>
-  readonly renew: Call<Fenced & { readonly life: number }, null>
+  /** Answers for each lease whether it is held on. */
+  readonly renew: Call<{ readonly leases: ReadonlyArray<Fenced>; readonly life: number }, ReadonlyArray<boolean>>
   readonly release: Call<Fenced, null>
   readonly announce: Call<{ readonly owner: string; readonly life: number }, null>
   readonly withdraw: Call<{ readonly owner: string }, null>

@@ -156,7 +156,7 @@ const handlersOf = (
   dropNodes: (request) => nothing(() => sessions.dropNodes(request)),
   forget: (request) => nothing(() => sessions.forget(request)),
   acquire: (request) => value(suppliers.acquire(request)),
-  renew: (request) => nothing(() => suppliers.renew(request)),
+  renew: ({ leases, life }) => value(leases.map((lease) => suppliers.renew(lease, life))),
   release: (request) => nothing(() => suppliers.release(request)),
   announce: ({ life, owner }) => nothing(() => suppliers.announce(owner, life)),
   withdraw: ({ owner }) => nothing(() => suppliers.withdraw(owner)),

@@ -130,9 +130,12 @@ export class SqliteSuppliers {
     return supplier.epoch
   }
 
-  /** A full life from now; throws `FenceLost`. */
-  renew({ life, ...fenced }: Fenced & { readonly life: number }): void {
-    this.#setFence(this.owned(fenced), { nonce: fenced.nonce, expiresAt: performance.now() + life })
+  /** A full life from now; false when it is not held with this nonce. */
+  renew({ supplier: address, nonce }: Fenced, life: number): boolean {
+    const supplier = this.#byAddress.get(address)
+    if (supplier === undefined || this.#fence(supplier)?.nonce !== nonce) return false
+    this.#setFence(supplier, { nonce, expiresAt: performance.now() + life })
+    return true
   }
 
   /** Gives it up, if it is held with this nonce. */

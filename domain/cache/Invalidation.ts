@@ -29,13 +29,13 @@ export const decodeInvalidation = (
   field: InvalidationField,
   payload: string
 ): Result.Result<Option.Option<string>, UnreadableInvalidation> => {
-  const unreadable = Result.fail(new UnreadableInvalidation({ field, length: payload.length }))
-  if (payload.length > MAX_PAYLOAD) return unreadable
+  const unreadable = () => Result.fail(new UnreadableInvalidation({ field, length: payload.length }))
+  if (payload.length > MAX_PAYLOAD) return unreadable()
   const fields = Option.getOrUndefined(decodeObject(payload))
-  if (fields === undefined || Array.isArray(fields)) return unreadable
+  if (fields === undefined || Array.isArray(fields)) return unreadable()
   const named = fields[field]
   if (named === undefined || named === "") return Result.succeed(Option.none())
-  return typeof named === "string" ? Result.succeed(Option.some(named)) : unreadable
+  return typeof named === "string" ? Result.succeed(Option.some(named)) : unreadable()
 }
 
 /** The height of a message about params at a height: decimal, at most 19 digits. */

@@ -6,8 +6,11 @@ import { Clock, Duration, Effect, type Scope } from "effect"
 import { monotonicMillisOf } from "./MonotonicTime.ts"
 import { type Member, Roster } from "./Roster.ts"
 
-/** How late a call may be ended. */
+/** How late a call for a waiting client may be ended. */
 export const DEADLINE_STEP = Duration.millis(20)
+
+/** The same for calls of seconds, which nobody counts in milliseconds: fewer looks while nothing happens. */
+export const COARSE_STEP = Duration.millis(100)
 
 /** One call under way. */
 export interface Deadline extends Member {
@@ -17,8 +20,10 @@ export interface Deadline extends Member {
   readonly expire: () => void
 }
 
-/** The calls under way; one leaves when it has ended. As many as there are calls. */
-export const watchDeadlines: Effect.Effect<Roster<Deadline>, never, Scope.Scope> = Effect.gen(function* () {
+/** The calls under way, looked at every `step`; one leaves when it has ended. As many as there are calls. */
+export const watchDeadlines = Effect.fnUntraced(function* (
+  step: Duration.Duration
+): Effect.fn.Return<Roster<Deadline>, never, Scope.Scope> {
   const watched = new Roster<Deadline>()
   const look = Clock.clockWith((clock) => {
     const now = monotonicMillisOf(clock)
@@ -29,6 +34,6 @@ export const watchDeadlines: Effect.Effect<Roster<Deadline>, never, Scope.Scope>
     }
     return Effect.void
   })
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(DEADLINE_STEP), look)))
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(step), look)))
   return watched
 })

@@ -35,7 +35,7 @@ export const fairShare = gauge("supplier_fair_share", "Suppliers that are this r
 /** Counts suppliers stopped without drain: the lease was taken, or could not be renewed in time. */
 export const leasesLost = counter("supplier_leases_lost_total", "Suppliers given up because a lease could not be kept")
 /** Block height of the last look at sessions; the same for all suppliers, so it has no labels. */
-export const currentHeight = gauge("current_block_height", "Latest committed height that was acted on")
+export const currentHeight = gauge("current_block_height", "Latest committed height that the suppliers were told of")
 /** Counts repeated hand-overs to a node; label `kind`: claim, proof. */
 export const rebroadcasts = counter("rebroadcasts_total", "Transactions sent again with the same bytes, by kind")
 /** Counts refusals; labels `kind` (claim, proof) and `reason` (`TxRefusalReason`). */

@@ -26,7 +26,7 @@ export interface IngestSettings {
   readonly nodeChunk: number
   /**
    * Deliveries that the store handed out and that did not arrive are asked for at least so often: a read that was given
-   * up may still take entries later.
+   * up may still take entries later. While nothing is delivered and no read fails the pauses grow to `deliveryWait`.
    */
   readonly redeliverEvery: Duration.Duration
   /** First and longest wait after a batch that could not be committed. */
@@ -108,7 +108,7 @@ const { renewEvery, orphansEvery, leaseMargin } = fleetTimes({
 export const defaultMinerSettings: MinerSettings = {
   ingest: {
     batchRelays: 1_000,
-    deliveryWait: Duration.seconds(5),
+    deliveryWait: Duration.seconds(15),
     commitLeaves: 1_000,
     commitBytes: 4_194_304,
     concurrentSessions: 4,

@@ -3,7 +3,7 @@
  * commits compare it for equality, an absent lease refuses. The owner stops itself before TTL − margin, counted on the
  * monotonic clock from when its last successful renewal was *sent*.
  */
-import { Context, type Duration, type Effect, type Option, Schema } from "effect"
+import { Context, type Duration, type Effect, type Option, type Result, Schema } from "effect"
 import type { SupplierAddress } from "../protocol/Identifiers.ts"
 
 /** Proof of one acquisition. */
@@ -44,8 +44,13 @@ export class Leases extends Context.Service<
       supplier: SupplierAddress,
       owner: string
     ) => Effect.Effect<Option.Option<Lease>, LeasesUnavailable>
-    /** Extends to now + TTL when the nonce still is the fence; an expired lease is lost, even if nobody took it since. */
-    readonly renew: (lease: Lease) => Effect.Effect<void, LeaseLost | LeasesUnavailable>
+    /**
+     * Extends to now + TTL each lease whose nonce still is the fence, in one round trip where the store can; one result
+     * for each, in order. An expired lease is lost, even if nobody took it since.
+     */
+    readonly renew: (
+      leases: ReadonlyArray<Lease>
+    ) => Effect.Effect<ReadonlyArray<Result.Result<void, LeaseLost | LeasesUnavailable>>>
     /** Gives it up; a lost lease is given up already, so that is no error. */
     readonly release: (lease: Lease) => Effect.Effect<void, LeasesUnavailable>
     /** Says that this replica is alive for one TTL, so that others leave it its share. */

@@ -31,11 +31,17 @@ export interface LookOutcome {
 
 const NOTHING_LEFT: LookOutcome = { waiting: 0, failed: 0 }
 
+/** Whether a look would find anything: sessions, or transactions of an earlier owner that may be under way. */
+export const hasWork = Effect.gen(function* () {
+  const { hasIntents } = yield* SubmissionMemory
+  return hasIntents || !(yield* SessionLedger.use(({ isEmpty }) => isEmpty))
+})
+
 /** Runs the look. */
 export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
-  const { isEmpty, lease } = yield* SessionLedger
+  if (!(yield* hasWork)) return NOTHING_LEFT
+  const { lease } = yield* SessionLedger
   const memory = yield* SubmissionMemory
-  if (!memory.hasIntents && (yield* isEmpty)) return NOTHING_LEFT
   const store = yield* SupplierStore
   memory.failedSteps = 0
   const groups = yield* liveBySessionEnd

@@ -3,11 +3,10 @@
  * when a session is opened that is over: where its claim has a window of one block, this is the last chance.
  */
 import { Duration, Effect, Queue, Schedule, Stream } from "effect"
-import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { SessionLedger } from "../mining/SessionLedger.ts"
 import { Blocks } from "../ports/Blocks.ts"
-import { advanceSessions, type LookOutcome } from "../settlement/AdvanceSessions.ts"
+import { advanceSessions, hasWork, type LookOutcome } from "../settlement/AdvanceSessions.ts"
 
 /** Failed steps are repeated within the block after so many pauses: the chain or the store needs a moment. */
 const PAUSES_AFTER_FAILURE = 4
@@ -22,10 +21,14 @@ export const advanceLoop = Effect.gen(function* () {
   const { submission } = yield* MinerSettings
   const ledger = yield* SessionLedger
   const news = yield* Queue.sliding<void>(1)
-  let block = yield* newestBlock
-  // Fed for as long as the loop lives: what comes during a look asks for the next one.
+  let block = yield* firstBlock
+  // Fed for as long as the loop lives: what comes during a look asks for the next one. Idle suppliers are not woken.
   yield* blocks.changes.pipe(
-    Stream.runForEach(({ height }) => (height > block.height ? Queue.offer(news, undefined) : Effect.void)),
+    Stream.runForEach((next) => {
+      if (next.height <= block.height) return Effect.void
+      block = next
+      return Effect.flatMap(hasWork, (has) => (has ? Queue.offer(news, undefined) : Effect.void))
+    }),
     Effect.forkChild
   )
   yield* ledger.opened.pipe(
@@ -34,7 +37,6 @@ export const advanceLoop = Effect.gen(function* () {
     Effect.forkChild
   )
   for (;;) {
-    yield* Metrics.set(Metrics.currentHeight, {}, block.height)
     const outcome = yield* advanceSessions(block).pipe(
       Effect.timeoutOrElse({
         duration: LONGEST_LOOK,
@@ -43,7 +45,6 @@ export const advanceLoop = Effect.gen(function* () {
     )
     const pause = pauseAfter(outcome, submission.recheckEvery)
     yield* pause === undefined ? Queue.take(news) : Effect.timeoutOption(Queue.take(news), pause)
-    block = yield* newestBlock
   }
 })
 
@@ -53,7 +54,7 @@ const pauseAfter = ({ waiting, failed }: LookOutcome, recheckEvery: Duration.Dur
 }
 
 /** Until the first block was seen there is nothing to do. */
-const newestBlock = Blocks.use((blocks) => blocks.latest).pipe(
+const firstBlock = Blocks.use((blocks) => blocks.latest).pipe(
   Effect.retry(Schedule.spaced("500 millis")),
   // Retried for ever: it does not fail.
   Effect.orDie

@@ -19,13 +19,19 @@ export const ingestLoop = Effect.fnUntraced(function* (stopping: Deferred.Deferr
   const { ingest } = yield* MinerSettings
   const stop = Deferred.await(stopping)
   let pause = ingest.retryAfter
-  let redeliverAt = (yield* Clock.monotonicTimeNanos) + nanosOf(ingest.redeliverEvery)
+  let calm = ingest.redeliverEvery
+  let redeliverAt = (yield* Clock.monotonicTimeNanos) + nanosOf(calm)
+
+  const redeliverWithin = (wait: Duration.Duration, now: bigint) => {
+    calm = ingest.redeliverEvery
+    const at = now + nanosOf(wait)
+    if (at < redeliverAt) redeliverAt = at
+  }
 
   /** Asks for everything again after a pause that grows until a batch is settled in full. */
   const retrySoon = Effect.map(Clock.monotonicTimeNanos, (now) => {
     const wait = pause
-    const at = now + nanosOf(wait)
-    if (at < redeliverAt) redeliverAt = at
+    redeliverWithin(wait, now)
     pause = Duration.min(Duration.times(wait, 2), ingest.retryAtMost)
     return wait
   })
@@ -34,7 +40,8 @@ export const ingestLoop = Effect.fnUntraced(function* (stopping: Deferred.Deferr
     const now = yield* Clock.monotonicTimeNanos
     if (now >= redeliverAt) {
       yield* store.redeliver(lease)
-      redeliverAt = now + nanosOf(ingest.redeliverEvery)
+      calm = Duration.min(Duration.times(calm, 2), Duration.max(ingest.deliveryWait, ingest.redeliverEvery))
+      redeliverAt = now + nanosOf(calm)
     }
     const wait = Duration.min(ingest.deliveryWait, Duration.nanos(redeliverAt - now))
     return yield* store.deliveries(lease, ingest.batchRelays, wait)
@@ -51,6 +58,7 @@ export const ingestLoop = Effect.fnUntraced(function* (stopping: Deferred.Deferr
   while (!Deferred.isDoneUnsafe(stopping)) {
     const deliveries = yield* Effect.raceFirst(next, Effect.as(stop, []))
     if (deliveries.length === 0) continue
+    redeliverWithin(ingest.redeliverEvery, yield* Clock.monotonicTimeNanos)
     const left = yield* ingestRelays(deliveries)
     if (left > 0) yield* retrySoon
     else pause = ingest.retryAfter

@@ -3,7 +3,7 @@
  * checkpointed, Go's records are written, its group begins the stream again, and the lease is given up without a word to
  * our own replicas, which have to be stopped before.
  */
-import { Duration, Effect, Option, Schema } from "effect"
+import { Duration, Effect, Option, Result, Schema } from "effect"
 import { SupplierStates } from "../cache/SupplierStates.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { GoRollback, type RollbackRefused } from "../ports/GoRollback.ts"
@@ -57,7 +57,11 @@ export const releaseForRollback = (
     const acquired = yield* leases.acquire(supplier, replica)
     if (Option.isNone(acquired)) return yield* refused("owned", "a miner holds its lease, which ends after its life")
     const lease = acquired.value
-    const renewed = Effect.forever(Effect.andThen(Effect.sleep(renewEvery), leases.renew(lease)))
+    const renewed = Effect.sleep(renewEvery).pipe(
+      Effect.andThen(leases.renew([lease])),
+      Effect.flatMap(([outcome = Result.void]) => Effect.fromResult(outcome)),
+      Effect.forever
+    )
     return yield* release(lease, patience).pipe(
       Effect.raceFirst(renewed),
       Effect.ensuring(Effect.ignore(leases.release(lease)))

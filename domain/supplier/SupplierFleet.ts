@@ -2,10 +2,25 @@
  * The suppliers that this replica owns: it takes its share of the keys held here, renews, hands over what is too much,
  * and stops a supplier at once when its lease cannot be kept. Each owned supplier runs in a scope of its own.
  */
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Option, Queue, Scope, Semaphore, Stream } from "effect"
+import {
+  Array as Arr,
+  Cause,
+  Clock,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Option,
+  Queue,
+  Result,
+  Scope,
+  Semaphore,
+  Stream
+} from "effect"
 import { nanosOf } from "../lifecycle/MonotonicTime.ts"
 import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
+import { Blocks } from "../ports/Blocks.ts"
 import { Broadcast } from "../ports/Broadcast.ts"
 import { type Lease, Leases } from "../ports/Leases.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
@@ -44,6 +59,9 @@ interface Owned {
 /** Leases taken at the same time. */
 const CONCURRENCY = 16
 
+/** Leases renewed in one call: Redis does nothing else meanwhile. */
+const RENEWED_AT_ONCE = 500
+
 /** Longest wait for a word to the other replicas: they would find out by themselves. */
 const WORD_LIMIT = Duration.seconds(1)
 
@@ -59,6 +77,7 @@ export const startSupplierFleet: (
   const { fleet: settings, submission } = yield* MinerSettings
   const shared = freshSharedNotes(submission)
   const leases = yield* Leases
+  const blocks = yield* Blocks
   const keys = yield* SupplierKeys
   const broadcast = yield* Broadcast
   const fleetScope = yield* Effect.scope
@@ -166,18 +185,25 @@ export const startSupplierFleet: (
     return true
   })
 
-  const renewOne = (one: Owned) =>
-    Effect.gen(function* () {
-      const sentAt = yield* Clock.monotonicTimeNanos
-      yield* leases.renew(one.lease)
-      one.renewedAt = sentAt
-    }).pipe(
-      Effect.catchTags({
-        LeaseLost: () => stop(one.lease.supplier, "lost"),
-        // The watch below stops the supplier in time if this goes on.
-        LeasesUnavailable: (unavailable) => Effect.logWarning("lease not renewed", unavailable)
-      })
-    )
+  const renewSome = Effect.fnUntraced(function* (some: ReadonlyArray<Owned>) {
+    const sentAt = yield* Clock.monotonicTimeNanos
+    const outcomes = yield* leases.renew(some.map(({ lease }) => lease))
+    let unknown = 0
+    let why: unknown
+    for (const [index, one] of some.entries()) {
+      const outcome = outcomes[index]
+      if (outcome === undefined) continue
+      if (Result.isSuccess(outcome)) one.renewedAt = sentAt
+      else if (outcome.failure._tag === "LeasesUnavailable") {
+        unknown++
+        why = outcome.failure
+      }
+      // Else it may have been given up meanwhile, and taken again.
+      else if (owned.get(one.lease.supplier) === one) yield* stop(one.lease.supplier, "lost")
+    }
+    // The watch below stops the suppliers in time if this goes on.
+    if (unknown > 0) yield* Effect.annotateLogs(Effect.logWarning("leases not renewed", why), { leases: unknown })
+  })
 
   const view = Effect.fnUntraced(function* (
     replicas: ReadonlyArray<string>,
@@ -209,9 +235,11 @@ export const startSupplierFleet: (
     }
   })
 
-  /** All at the same time, for a store may renew many in one call. */
   const renewAll = Effect.suspend(() =>
-    Effect.forEach([...owned.values()], renewOne, { discard: true, concurrency: "unbounded" })
+    Effect.forEach(Arr.chunksOf([...owned.values()], RENEWED_AT_ONCE), renewSome, {
+      discard: true,
+      concurrency: "unbounded"
+    })
   ).pipe(
     Effect.timeout(settings.renewEvery),
     Effect.catchTag("TimeoutError", () => Effect.logWarning("leases not renewed in time"))
@@ -262,6 +290,9 @@ export const startSupplierFleet: (
     yield* Effect.sleep(Duration.nanos(next))
   })
 
+  yield* Effect.forkScoped(
+    Stream.runForEach(blocks.changes, ({ height }) => Metrics.set(Metrics.currentHeight, {}, height))
+  )
   yield* Effect.forkScoped(
     Stream.runForEach(keys.changes, () =>
       Effect.flatMap(Clock.monotonicTimeNanos, (now) => {

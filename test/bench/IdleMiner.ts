@@ -19,8 +19,8 @@ export interface Idle {
   readonly megabytes: number
 }
 
-/** After the suppliers are owned: opened, registered, looked at once. */
-const SETTLING = Duration.seconds(20)
+/** After the suppliers are owned: opened, registered, their stakes and balances looked at for the first time. */
+const SETTLING = Duration.seconds(60)
 
 /** A miner that owns so many suppliers, watched for so many seconds. */
 export const idleMiner = (suppliers: number, seconds: number): Promise<Idle> =>
@@ -67,8 +67,8 @@ const sample = (text: string, name: string): number =>
 const command = (args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
-      const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "ignore"] })
+      const product = fileURLToPath(new URL("../../bin/relaymill", import.meta.url))
+      const child = spawn("sh", [product, ...args], { stdio: ["ignore", "pipe", "ignore"] })
       return { child, stdout: child.stdout, ended: once(child, "close") }
     }),
     ({ child, ended }) =>

@@ -3,7 +3,7 @@ import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, type Layer, Option } from "effect"
 import { type Lease, Leases } from "../../domain/ports/Leases.ts"
 import { SupplierAddress } from "../../domain/protocol/Identifiers.ts"
-import { alice, bob } from "./StoreFixtures.ts"
+import { alice, bob, renewOne } from "./StoreFixtures.ts"
 import { beyond, type Timing } from "./Timing.ts"
 
 /** One adapter under test. The layer gives a fresh and empty store each time it is built. */
@@ -20,7 +20,7 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
     it(title, () => Effect.provide(Leases.use(body), layer))
   const passPart = (leases: Leases["Service"], part: number) => pass(Duration.times(leases.ttl, part))
   const isLost = Effect.fnUntraced(function* (leases: Leases["Service"], lease: Lease) {
-    const error = yield* Effect.flip(leases.renew(lease))
+    const error = yield* Effect.flip(renewOne(leases, lease))
     assert.deepInclude(error, { _tag: "LeaseLost", supplier: lease.supplier, owner: lease.owner })
   })
 
@@ -44,7 +44,7 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
         const ofAlice = Option.getOrThrow(yield* leases.acquire(alice, "replica-1"))
         const ofBob = Option.getOrThrow(yield* leases.acquire(bob, "replica-2"))
         yield* leases.release(ofAlice)
-        yield* leases.renew(ofBob)
+        yield* renewOne(leases, ofBob)
         yield* isLost(leases, ofAlice)
       }))
 
@@ -84,7 +84,7 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
         const lease = Option.getOrThrow(yield* leases.acquire(alice, "replica-1"))
         for (let renewal = 0; renewal < 4; renewal++) {
           yield* passPart(leases, 0.6)
-          yield* leases.renew(lease)
+          yield* renewOne(leases, lease)
         }
         yield* passPart(leases, 0.6)
         assert.isTrue(Option.isNone(yield* leases.acquire(alice, "replica-2")))
@@ -118,9 +118,7 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
         const all = held.map((lease) => Option.getOrThrow(lease))
         const lost = all.filter((_, n) => n % 7 === 3)
         for (const lease of lost) yield* leases.release(lease)
-        const outcomes = yield* Effect.forEach(all, (lease) => Effect.result(leases.renew(lease)), {
-          concurrency: "unbounded"
-        })
+        const outcomes = yield* leases.renew(all)
         assert.deepStrictEqual(
           all.filter((_, n) => outcomes[n]?._tag === "Failure"),
           lost
@@ -143,7 +141,7 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
         yield* leases.release(lost)
         const next = Option.getOrThrow(yield* leases.acquire(alice, "replica-2"))
         yield* leases.release(lost)
-        yield* leases.renew(next)
+        yield* renewOne(leases, next)
         yield* leases.release(next)
         yield* leases.release(next)
       }))
@@ -153,7 +151,7 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
         const lease = Option.getOrThrow(yield* leases.acquire(alice, "replica-1"))
         yield* isLost(leases, { ...lease, nonce: `${lease.nonce.slice(1)}0` })
         yield* leases.release({ ...lease, nonce: "" })
-        yield* leases.renew({ ...lease, owner: "renamed", epoch: 99 })
+        yield* renewOne(leases, { ...lease, owner: "renamed", epoch: 99 })
       }))
 
     test("moves a supplier between two replicas that both want it, never to both", (leases) =>
@@ -199,7 +197,7 @@ export const leasesContract = ({ name, layer, timing }: LeasesWorld): void => {
           yield* leases.withdraw("a")
           yield* leases.withdraw("never announced")
           assert.deepStrictEqual(yield* leases.replicas, ["b"])
-          yield* leases.renew(lease)
+          yield* renewOne(leases, lease)
           yield* leases.announce("a")
           assert.deepStrictEqual(yield* leases.replicas, ["a", "b"])
         }))

@@ -1,6 +1,7 @@
 /** Values for the suites of log and store: suppliers, relays, leaves, commits, one of every event. */
-import { Option, type Tracer } from "effect"
+import { Effect, Option, type Tracer } from "effect"
 import { sha256 } from "../../domain/crypto/Sha256.ts"
+import type { Lease, Leases } from "../../domain/ports/Leases.ts"
 import type { RelayLogEntry } from "../../domain/ports/RelayLog.ts"
 import type { SessionCommit, StoredNode, TxIntent } from "../../domain/ports/SupplierStore.ts"
 import { SessionId, SupplierAddress } from "../../domain/protocol/Identifiers.ts"
@@ -12,6 +13,12 @@ export const alice = SupplierAddress.make("pokt1alice")
 export const bob = SupplierAddress.make("pokt1bob")
 export const first = SessionId.make("aa".repeat(32))
 export const second = SessionId.make("bb".repeat(32))
+
+/** Renews one lease; fails when it is lost or nothing is known of it. */
+export const renewOne = (leases: Leases["Service"], lease: Lease) =>
+  Effect.flatMap(leases.renew([lease]), ([outcome]) =>
+    outcome === undefined ? Effect.die("no answer") : Effect.fromResult(outcome)
+  )
 
 const seedBytes = (text: string) => sha256(new TextEncoder().encode(text))
 

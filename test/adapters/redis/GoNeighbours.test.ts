@@ -12,7 +12,7 @@ import { Broadcast } from "../../../domain/ports/Broadcast.ts"
 import { Leases } from "../../../domain/ports/Leases.ts"
 import { MeterStore } from "../../../domain/ports/MeterStore.ts"
 import { SharedCache } from "../../../domain/ports/SharedCache.ts"
-import { alice, bob, first } from "../../contract/StoreFixtures.ts"
+import { alice, bob, first, renewOne } from "../../contract/StoreFixtures.ts"
 import { onEveryRedis, type RedisUnderTest } from "../../support/EveryRedis.ts"
 import { eventually, RedisTestFailure } from "../../support/RedisProcess.ts"
 
@@ -53,7 +53,7 @@ onEveryRedis("Neighbours", (redis) => {
         ])
         assert.closeTo(Number(claim), Number(fence), 50)
         yield* commands.call("pexpire", names.claim(alice), 2_000)
-        yield* leases.renew(lease)
+        yield* renewOne(leases, lease)
         assert.isAbove(Number(yield* commands.call("pttl", names.claim(alice))), 15_000)
         yield* leases.release(lease)
         assert.strictEqual(yield* goClaims(alice), "OK")
@@ -73,7 +73,7 @@ onEveryRedis("Neighbours", (redis) => {
         const lease = Option.getOrThrow(yield* leases.acquire(alice, "ours-1"))
         // Somebody removed our claim and a Go miner was quicker than our renewal.
         yield* commands.call("set", names.claim(alice), "go-miner-1", "ex", 30)
-        assert.strictEqual((yield* Effect.flip(leases.renew(lease)))._tag, "LeaseLost")
+        assert.strictEqual((yield* Effect.flip(renewOne(leases, lease)))._tag, "LeaseLost")
         yield* leases.release(lease)
         assert.strictEqual(yield* commands.call("get", names.claim(alice)), "go-miner-1")
       })
@@ -89,9 +89,7 @@ onEveryRedis("Neighbours", (redis) => {
         yield* commands.call("del", names.claim(alice))
         yield* commands.call("rpush", names.claim(alice), "foreign")
         yield* commands.call("pexpire", names.fence(bob), 2_000)
-        const outcomes = yield* Effect.forEach([ofAlice!, ofBob!], (lease) => Effect.result(leases.renew(lease)), {
-          concurrency: "unbounded"
-        })
+        const outcomes = yield* leases.renew([ofAlice!, ofBob!])
         assert.deepInclude(outcomes[0], { _tag: "Failure" })
         assert.match(String(outcomes[0]?._tag === "Failure" && outcomes[0].failure), /LeasesUnavailable/)
         assert.strictEqual(outcomes[1]?._tag, "Success")

@@ -31,14 +31,16 @@ const leases = (ttl: Duration.Duration) =>
             const set = yield* commands.call("set", names.fence(supplier), nonce, "PX", Duration.toMillis(ttl), "NX")
             return set === "OK" ? Option.some({ supplier, nonce, owner, epoch: 1 }) : Option.none()
           }).pipe(Effect.mapError(away("acquire"))),
-        renew: (lease) =>
-          Effect.gen(function* () {
-            if ((yield* Effect.mapError(held(lease.supplier), away("renew"))) !== lease.nonce) {
-              return yield* new LeaseLost({ supplier: lease.supplier, owner: lease.owner })
-            }
-            const renewal = commands.call("pexpire", names.fence(lease.supplier), Duration.toMillis(ttl))
-            yield* Effect.mapError(renewal, away("renew"))
-          }),
+        renew: (leases) =>
+          Effect.forEach(leases, ({ nonce, owner, supplier }) =>
+            Effect.gen(function* () {
+              if ((yield* Effect.mapError(held(supplier), away("renew"))) !== nonce) {
+                return yield* new LeaseLost({ supplier, owner })
+              }
+              const renewal = commands.call("pexpire", names.fence(supplier), Duration.toMillis(ttl))
+              yield* Effect.mapError(renewal, away("renew"))
+            }).pipe(Effect.result)
+          ),
         release: (lease) =>
           Effect.gen(function* () {
             if ((yield* held(lease.supplier)) !== lease.nonce) return

@@ -5,7 +5,7 @@ import { Leases } from "../../../domain/ports/Leases.ts"
 import { RelayLog } from "../../../domain/ports/RelayLog.ts"
 import { compareLogId, SupplierStore } from "../../../domain/ports/SupplierStore.ts"
 import { decodeMinedRelay, encodeMinedRelay } from "../../../domain/relay/MinedRelay.ts"
-import { aLeaf, alice, anEntry, aRelay, aTally, bob } from "../StoreFixtures.ts"
+import { aLeaf, alice, anEntry, aRelay, aTally, bob, renewOne } from "../StoreFixtures.ts"
 import {
   acquire,
   append,
@@ -131,7 +131,7 @@ export const deliveryLaws = (world: StoreWorld): void => {
         const leases = yield* Leases
         const lease = yield* acquire()
         for (let round = 0; round < 20; round++) {
-          yield* leases.renew(lease)
+          yield* renewOne(leases, lease)
           const waiting = yield* Effect.forkChild(store.deliveries(lease, 10, LONG))
           if (round % 2 === 0) yield* settle
           const [ids] = yield* Effect.all([append(0, 2), Fiber.interrupt(waiting)], { concurrency: "unbounded" })
@@ -248,10 +248,12 @@ export const deliveryLaws = (world: StoreWorld): void => {
 
     test("goes through a long log to its end, whatever was settled on the way", () =>
       Effect.gen(function* () {
+        const leases = yield* Leases
         const lease = yield* acquire()
         const ids = yield* append(0, 2_500)
         const seen: Array<string> = []
         for (let version = 0; seen.length < 4_000; version++) {
+          yield* renewOne(leases, lease)
           const taken = idsOf(yield* takeNow(lease, 500))
           seen.push(...taken)
           yield* commit(lease, { expectedVersion: version, acknowledged: taken.slice(0, 400) })

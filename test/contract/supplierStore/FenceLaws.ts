@@ -14,7 +14,8 @@ import {
   aTally,
   bob,
   first,
-  hexes
+  hexes,
+  renewOne
 } from "../StoreFixtures.ts"
 import {
   acquire,
@@ -139,7 +140,7 @@ export const fenceLaws = (world: StoreWorld): void => {
         const lease = yield* acquire()
         for (let renewal = 0; renewal < 4; renewal++) {
           yield* world.timing.pass(Duration.times(leases.ttl, 0.6))
-          yield* leases.renew(lease)
+          yield* renewOne(leases, lease)
         }
         yield* commit(lease, { leaves: [aLeaf(1)], ...aTally(1) })
       }))

@@ -14,6 +14,7 @@ import { StoreUnavailable, SupplierStore } from "../../../domain/ports/SupplierS
 import { SessionId, SupplierAddress } from "../../../domain/protocol/Identifiers.ts"
 import { emptyDigest } from "../../../domain/smst/TrieSpec.ts"
 import { makeStakeWatch } from "../../../domain/supplier/StakeWatch.ts"
+import { renewOne } from "../../contract/StoreFixtures.ts"
 import { testKey } from "../../support/RelayBuilder.ts"
 import { aSupplier, type CacheWorld, makeWorld, portsOf, SUPPLIER } from "../cache/CacheWorld.ts"
 
@@ -189,7 +190,7 @@ describe("a supplier that is handed over", () => {
       yield* Fiber.join(left)
       assert.deepInclude(yield* stateIn(world), { status: "active" })
       assert.include(yield* textAt(world, LISTED), `"status":"active"`)
-      yield* first.leases.renew(next)
+      yield* renewOne(first.leases, next)
     })
   )
 })
