@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { secp256k1 } from "@noble/curves/secp256k1.js"
 import { Effect, Layer, Logger, Result } from "effect"
 import { nodeSha256 } from "../../../adapters/crypto/NodeSha256.ts"
 import { makeRingVerificationNative } from "../../../adapters/crypto/RingVerificationNative.ts"
@@ -125,6 +126,40 @@ describe("where the native library throws", () => {
       const signature = decode(hex(signature_hex), 16)
       const valid = Result.isSuccess(signature) && verifyNative(hex(message_hex), signature.success)
       assert.strictEqual(valid, expect === "valid", name)
+    }
+  })
+})
+
+describe("the sum of points in the native library", () => {
+  const { BASE, ZERO } = secp256k1.Point
+  const pointsOf = (count: number, compressed: boolean) =>
+    Array.from({ length: count }, (_, i) => BASE.multiply(BigInt(7 * i + 1)).toBytes(compressed))
+  const { publicKeyCombine } = Result.getOrThrow(native)
+
+  it("is that of pure code, for one point and for many, in both forms", () => {
+    for (const count of [1, 2, 64]) {
+      const sum = Array.from({ length: count }, (_, i) => BASE.multiply(BigInt(7 * i + 1))).reduce(
+        (a, b) => a.add(b),
+        ZERO
+      )
+      for (const compressed of [true, false]) {
+        const expected = sum.toBytes(compressed)
+        assert.deepStrictEqual([...publicKeyCombine(pointsOf(count, !compressed), compressed)], [...expected])
+        const output = new Uint8Array(expected.length)
+        publicKeyCombine(pointsOf(count, compressed), compressed, output)
+        assert.deepStrictEqual(output, expected)
+      }
+    }
+  })
+
+  it("is refused where there is none, and where a length is not that of a point", () => {
+    const opposite = [BASE.toBytes(false), BASE.negate().toBytes(false)]
+    const [point = new Uint8Array()] = pointsOf(1, false)
+    for (const bad of [[], opposite, [point, point.subarray(1)], [point, new Uint8Array(65)], [new Uint8Array()]]) {
+      assert.throws(() => publicKeyCombine(bad, true))
+    }
+    for (const length of [0, 32, 33, 64, 66]) {
+      assert.throws(() => publicKeyCombine([point], false, new Uint8Array(length)))
     }
   })
 })
