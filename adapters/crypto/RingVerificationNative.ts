@@ -13,7 +13,7 @@ import { memberPoints, MESSAGE_BYTES, verify, type VerifyRing } from "../../doma
 import type { RingVerificationCached } from "../../domain/ring/RingVerifierPure.ts"
 import { modOrder, ORDER, SCALAR_BYTES } from "../../domain/ring/Scalar.ts"
 import { makePointTables, type PointTableLimits, type PointTables } from "../../domain/ring/PointTables.ts"
-import { buildMultiplesTable, type MultiplesTable, pushMultiples } from "./MultiplesTable.ts"
+import { Addends, buildMultiplesTable, type MultiplesTable } from "./MultiplesTable.ts"
 import { nodeHashToScalar } from "./NodeSha256.ts"
 import type { Secp256k1Native } from "./Secp256k1Native.ts"
 
@@ -23,8 +23,9 @@ export interface NativeMember {
   readonly key: Uint8Array
   /** H(P), 65 bytes. */
   readonly hashed: Uint8Array
-  /** x(P) mod N, the r of the recovery. */
+  /** x(P) mod N, the r of the recovery, also as 32 bytes. */
   readonly r: bigint
+  readonly rBytes: Uint8Array
   /** Recovery id: parity of P, plus 2 if x(P) is not below N. */
   readonly recovery: number
 }
@@ -53,10 +54,12 @@ export const makeNativeMembers = (capacity: number): MemberCache<NativeMember> =
     const points = memberPoints(publicKey)
     if (points === undefined) return undefined
     const { x, y } = points.key.toAffine()
+    const r = x % ORDER
     return {
       key: points.key.toBytes(false),
       hashed: points.hashed.toBytes(false),
-      r: x % ORDER,
+      r,
+      rBytes: scalarBytes(r),
       recovery: Number(y & 1n) + (x >= ORDER ? 2 : 0)
     }
   })
@@ -80,7 +83,8 @@ export const makeRingVerificationNative = (
     imageTables: makePointTables(options.imageTables ?? DEFAULT_TABLE_LIMITS.images, (image) =>
       buildMultiplesTable(native, native.publicKeyConvert(image, false))
     ),
-    hash: options.hashToScalar ?? nodeHashToScalar
+    hash: options.hashToScalar ?? nodeHashToScalar,
+    scratch: makeScratch()
   }
   const fallback = options.fallback ?? verify
   return {
@@ -109,6 +113,34 @@ interface Engine {
   readonly memberTables: PointTables<MultiplesTable>
   readonly imageTables: PointTables<MultiplesTable>
   readonly hash: HashToScalar
+  readonly scratch: Scratch
+}
+
+/** Memory of one verification, used again by the next: nothing of it outlives a call. */
+interface Scratch {
+  /** What the challenge is a hash of: m ‖ enc(L) ‖ enc(R). */
+  readonly input: Uint8Array
+  readonly left: Uint8Array
+  readonly right: Uint8Array
+  /** r ‖ S of a recovery, and its message. */
+  readonly signature: Buffer
+  readonly message: Buffer
+  /** The scalar of a product. */
+  readonly scalar: Buffer
+  readonly addends: Addends
+}
+
+const makeScratch = (): Scratch => {
+  const input = new Uint8Array(MESSAGE_BYTES + 2 * POINT_BYTES)
+  return {
+    input,
+    left: input.subarray(MESSAGE_BYTES, MESSAGE_BYTES + POINT_BYTES),
+    right: input.subarray(MESSAGE_BYTES + POINT_BYTES),
+    signature: Buffer.alloc(2 * SCALAR_BYTES),
+    message: Buffer.alloc(SCALAR_BYTES),
+    scalar: Buffer.alloc(SCALAR_BYTES),
+    addends: new Addends()
+  }
 }
 
 /** A point in 65 bytes, with its table if it has one. */
@@ -120,7 +152,7 @@ interface Factor {
 const closesRing = (engine: Engine, message: Uint8Array, signature: RingSignature): boolean => {
   if (message.length !== MESSAGE_BYTES || signature.image.length !== POINT_BYTES) return false
   if (signature.members.length === 0) return false
-  const { native } = engine
+  const { native, scratch } = engine
   const image = {
     point: native.publicKeyConvert(signature.image, false),
     table: engine.imageTables.get(signature.image)
@@ -131,20 +163,17 @@ const closesRing = (engine: Engine, message: Uint8Array, signature: RingSignatur
     if (member === undefined) return false
     ring.push(member)
   }
-  const input = new Uint8Array(MESSAGE_BYTES + 2 * POINT_BYTES)
-  input.set(message)
-  const left = input.subarray(MESSAGE_BYTES, MESSAGE_BYTES + POINT_BYTES)
-  const right = input.subarray(MESSAGE_BYTES + POINT_BYTES)
+  scratch.input.set(message)
   const first = modOrder(signature.challenge)
   let current: bigint | undefined = first
-  for (const [index, publicKey] of signature.members.entries()) {
-    const member = ring[index]
-    if (member === undefined) return false
+  for (let index = 0; index < ring.length; index++) {
+    const [member, publicKey] = [ring[index], signature.members[index]]
+    if (member === undefined || publicKey === undefined) return false
     const scalar = modOrder(signature.scalars[index] ?? 0n)
     const hashed = { point: member.hashed, table: engine.memberTables.get(publicKey) }
-    writeLeft(native, member, scalar, current, left)
-    writeRight(native, hashed, scalar, image, current, right)
-    current = engine.hash(input)
+    writeLeft(native, member, scalar, current, scratch)
+    writeRight(native, hashed, scalar, image, current, scratch)
+    current = engine.hash(scratch.input)
     if (current === undefined) return false
   }
   return current === first
@@ -158,19 +187,21 @@ const writeLeft = (
   member: NativeMember,
   scalar: bigint,
   challenge: bigint,
-  output: Uint8Array
+  { left, message, signature }: Scratch
 ): void => {
   if (scalar !== 0n && challenge !== 0n) {
-    const signature = Buffer.concat([scalarBytes(member.r), scalarBytes((challenge * member.r) % ORDER)])
+    signature.set(member.rBytes)
+    writeScalar(signature, SCALAR_BYTES, (challenge * member.r) % ORDER)
+    writeScalar(message, 0, ORDER - ((scalar * member.r) % ORDER))
     try {
-      native.ecdsaRecover(signature, member.recovery, scalarBytes(ORDER - ((scalar * member.r) % ORDER)), true, output)
+      native.ecdsaRecover(signature, member.recovery, message, true, left)
       return
     } catch {
       // An infinite sum: only somebody who knows the member's key can make one. The long way below tells.
     }
   }
   const base = scalar === 0n ? undefined : native.publicKeyCreate(scalarBytes(scalar), false)
-  writeSum(native, base, product(native, member.key, challenge), output)
+  writeSum(native, base, product(native, member.key, challenge), left)
 }
 
 /** s·H(P) + c·I, through the tables that there are. */
@@ -180,27 +211,31 @@ const writeRight = (
   scalar: bigint,
   image: Factor,
   challenge: bigint,
-  output: Uint8Array
+  scratch: Scratch
 ): void => {
+  const { addends, right } = scratch
   if (hashed.table !== undefined || image.table !== undefined) {
-    const points: Array<Uint8Array> = []
-    pushProduct(native, points, hashed, scalar)
-    pushProduct(native, points, image, challenge)
+    addends.clear()
+    pushProduct(native, scratch, hashed, scalar)
+    pushProduct(native, scratch, image, challenge)
     try {
-      native.publicKeyCombine(points, true, output)
+      native.publicKeyCombine(addends.points, true, right)
       return
     } catch {
       // An infinite sum, or no point at all for two zero scalars: the long way below tells.
     }
   }
-  writeSum(native, product(native, hashed.point, scalar), product(native, image.point, challenge), output)
+  writeSum(native, product(native, hashed.point, scalar), product(native, image.point, challenge), right)
 }
 
 /** Adds the points whose sum is scalar·factor. */
-const pushProduct = (native: Secp256k1Native, points: Array<Uint8Array>, factor: Factor, scalar: bigint): void => {
-  if (factor.table !== undefined) return pushMultiples(points, factor.table, scalarBytes(scalar))
+const pushProduct = (native: Secp256k1Native, { addends, scalar: bytes }: Scratch, factor: Factor, scalar: bigint) => {
+  if (factor.table !== undefined) {
+    writeScalar(bytes, 0, scalar)
+    return addends.pushMultiples(factor.table, bytes)
+  }
   const single = product(native, factor.point, scalar)
-  if (single !== undefined) points.push(single)
+  if (single !== undefined) addends.push(single)
 }
 
 /** scalar·point, 65 bytes; `undefined` is infinity. */
@@ -229,4 +264,12 @@ const areOpposite = (a: Uint8Array, b: Uint8Array): boolean =>
 const X_END = 1 + SCALAR_BYTES
 
 /** 32 bytes big-endian; Node's hex parser is several times as fast as a loop over a bigint. */
-const scalarBytes = (scalar: bigint): Buffer => Buffer.from(scalar.toString(16).padStart(2 * SCALAR_BYTES, "0"), "hex")
+const writeScalar = (target: Buffer, at: number, scalar: bigint): void => {
+  target.write(scalar.toString(16).padStart(2 * SCALAR_BYTES, "0"), at, "hex")
+}
+
+const scalarBytes = (scalar: bigint): Buffer => {
+  const bytes = Buffer.alloc(SCALAR_BYTES)
+  writeScalar(bytes, 0, scalar)
+  return bytes
+}

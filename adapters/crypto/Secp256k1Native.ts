@@ -21,7 +21,11 @@ export interface Secp256k1Native {
     compressed: boolean,
     output?: Uint8Array
   ) => Uint8Array
-  readonly publicKeyCombine: (publicKeys: Array<Uint8Array>, compressed: boolean, output?: Uint8Array) => Uint8Array
+  readonly publicKeyCombine: (
+    publicKeys: ReadonlyArray<Uint8Array>,
+    compressed: boolean,
+    output?: Uint8Array
+  ) => Uint8Array
   readonly ecdsaRecover: (
     signature: Uint8Array,
     recovery: number,

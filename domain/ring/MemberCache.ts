@@ -2,6 +2,7 @@
  * What is derived from a 33-byte public key (its point, H(P)), kept for the keys used last.
  * A value that its owner constructs: its bound and fill are visible, nothing grows in a module.
  */
+import { bytesToText } from "../wire/ByteText.ts"
 
 /** A bounded, least-recently-used map from 33-byte keys to what was derived from them. */
 export interface MemberCache<A> {
@@ -24,7 +25,7 @@ export const makeMemberCache = <A>(
     capacity: bound,
     size: () => entries.size,
     get: (publicKey) => {
-      const key = String.fromCharCode(...publicKey)
+      const key = bytesToText(publicKey)
       const held = entries.get(key)
       if (held !== undefined) {
         entries.delete(key)

@@ -6,6 +6,7 @@
  * A full set gives up a table only when that was idle for `idlePasses` valid signatures, so a crowd of signers cannot make it
  * rebuild for ever.
  */
+import { bytesToText } from "../wire/ByteText.ts"
 
 /** Limits of one set of tables. */
 export interface PointTableLimits {
@@ -73,12 +74,12 @@ export const makePointTables = <T>(
   return {
     limits,
     size: () => held.size,
-    get: (point) => held.get(String.fromCharCode(...point))?.table,
+    get: (point) => held.get(bytesToText(point))?.table,
     passed: (points) => {
       if (limits.capacity <= 0) return
       pass++
       for (const point of points) {
-        const key = String.fromCharCode(...point)
+        const key = bytesToText(point)
         const entry = held.get(key)
         if (entry === undefined) promote(key, point)
         else entry.lastPass = pass
