@@ -77,24 +77,23 @@ export class RelayServer extends Context.Service<
         yield* fillGauge("ha_relayer_active_connections", "Open connections of gateways", () => sockets.size)
         yield* fillGauge("ha_relayer_request_bodies_bytes", "Bytes of request bodies held now", () => room.used)
 
-        const relay = (request: IncomingMessage, response: ServerResponse) =>
-          Effect.gen(function* () {
-            const body = yield* readBody(request, response, options.maxBodyBytes, room)
-            if (typeof body === "string") metrics.rejected(UNREAD, UNREAD_BODY[body])
-            const answer =
-              typeof body === "string"
-                ? plainRefusal(UNREAD_BODY[body], options.maxBodyBytes)
-                : yield* relays.serve({
-                    body,
-                    rpcType: textOf(request.headers["rpc-type"]),
-                    headers: outerHeaders(request),
-                    peer: request.socket.remoteAddress ?? ""
-                  })
-            if (tracer.enabled) {
-              yield* tracer.note(() => ({ attributes: { "http.response.status_code": answer.status } }))
-            }
-            yield* reply(request, response, answer, !server.listening, options.compression)
-          })
+        const relay = Effect.fnUntraced(function* (request: IncomingMessage, response: ServerResponse) {
+          const body = yield* readBody(request, response, options.maxBodyBytes, room)
+          if (typeof body === "string") metrics.rejected(UNREAD, UNREAD_BODY[body])
+          const answer =
+            typeof body === "string"
+              ? plainRefusal(UNREAD_BODY[body], options.maxBodyBytes)
+              : yield* relays.serve({
+                  body,
+                  rpcType: textOf(request.headers["rpc-type"]),
+                  headers: outerHeaders(request),
+                  peer: request.socket.remoteAddress ?? ""
+                })
+          if (tracer.enabled) {
+            yield* tracer.note(() => ({ attributes: { "http.response.status_code": answer.status } }))
+          }
+          yield* reply(request, response, answer, !server.listening, options.compression)
+        })
 
         const traced = (request: IncomingMessage, effect: Effect.Effect<void>) => {
           if (!tracer.enabled) return effect

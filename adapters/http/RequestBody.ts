@@ -55,6 +55,7 @@ export const readBody = (
       chunks.push(chunk)
     }
     const onEnd = () => {
+      stop()
       const [only] = chunks
       resume(Effect.succeed(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)))
     }

@@ -137,24 +137,29 @@ export class CompleteRelay extends Context.Service<
           return { body: encodeRelayResponse(response), status: answer.status, mined }
         })
 
+        /** Whatever happens, what was reserved is kept or released. */
+        const settled = Effect.fnUntraced(function* (
+          relay: AdmittedRelay,
+          call: BackendCall,
+          restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+        ) {
+          const reserved = yield* Effect.exit(restore(step("reserve")(reserve(relay))))
+          if (Exit.isFailure(reserved)) {
+            relay.forget()
+            return yield* Effect.failCause(reserved.cause)
+          }
+          const done = yield* Effect.exit(answered(relay, restore(call)))
+          // The charge stays if the relay was answered and its backend did not fail at it.
+          if (Exit.isSuccess(done) && done.value.status < 500) reserved.value.keep()
+          else {
+            reserved.value.release()
+            relay.forget()
+          }
+          return yield* done
+        })
+
         const complete = (relay: AdmittedRelay, call: BackendCall): Effect.Effect<CompletedRelay, RelayRefused> =>
-          Effect.uninterruptibleMask((restore) =>
-            Effect.gen(function* () {
-              const reserved = yield* Effect.exit(restore(step("reserve")(reserve(relay))))
-              if (Exit.isFailure(reserved)) {
-                relay.forget()
-                return yield* Effect.failCause(reserved.cause)
-              }
-              const done = yield* Effect.exit(answered(relay, restore(call)))
-              // The charge stays if the relay was answered and its backend did not fail at it.
-              if (Exit.isSuccess(done) && done.value.status < 500) reserved.value.keep()
-              else {
-                reserved.value.release()
-                relay.forget()
-              }
-              return yield* done
-            })
-          )
+          Effect.uninterruptibleMask((restore) => settled(relay, call, restore))
 
         const traced = (call: BackendCall): BackendCall =>
           enabled
@@ -187,18 +192,15 @@ export class CompleteRelay extends Context.Service<
  * Runs the backend call while the request is verified, and completes with its answer. A refused request interrupts the
  * call; nothing of its answer leaves.
  */
-export const meanwhile = <E, R, E2>(
+export const meanwhile = Effect.fnUntraced(function* <E, R, E2>(
   call: BackendCall,
   verified: Effect.Effect<AdmittedRelay, E, R>,
   complete: (relay: AdmittedRelay, call: BackendCall) => Effect.Effect<CompletedRelay, E2>
-): Effect.Effect<CompletedRelay, E | E2, R> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const running = yield* Effect.forkScoped(call, { startImmediately: true })
-      const relay = yield* verified
-      return yield* complete(relay, Fiber.join(running))
-    })
-  )
+) {
+  const running = yield* Effect.forkScoped(call, { startImmediately: true })
+  const relay = yield* verified
+  return yield* complete(relay, Fiber.join(running))
+}, Effect.scoped)
 
 /** One value for all relays: options are read for each of them. */
 const APPEND = { kind: "producer", attributes: { "messaging.operation.type": "send" } } as const
