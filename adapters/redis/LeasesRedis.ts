@@ -32,7 +32,7 @@ export const layerWith = (ttl: Duration.Duration) =>
       ]
 
       /** One call: all keys are of one server. */
-      const renewTogether = (leases: ReadonlyArray<Lease>): Effect.Effect<ReadonlyArray<Renewed>> =>
+      const renewTogether = (leases: ReadonlyArray<Lease>) =>
         commands
           .run(
             renew,
@@ -42,12 +42,16 @@ export const layerWith = (ttl: Duration.Duration) =>
           .pipe(
             Effect.flatMap(asList("renew")),
             Effect.map((kept) => leases.map((lease, index) => renewed(lease, kept[index]))),
-            Effect.catch((failure) => Effect.succeed(leases.map(() => Result.fail(unavailable("renew")(failure)))))
+            Effect.mapError(unavailable("renew"))
           )
       const renewApart = (leases: ReadonlyArray<Lease>) =>
-        Effect.map(
-          Effect.forEach(leases, (lease) => renewTogether([lease]), { concurrency: "unbounded" }),
-          (all) => all.flat()
+        Effect.forEach(
+          leases,
+          (lease) =>
+            Effect.map(Effect.result(renewTogether([lease])), (all) =>
+              Result.isFailure(all) ? Result.fail(all.failure) : (all.success[0] ?? renewed(lease, undefined))
+            ),
+          { concurrency: "unbounded" }
         )
 
       return Leases.of({
@@ -153,9 +157,7 @@ const asList = (name: string) => (reply: unknown) =>
   Array.isArray(reply) ? Effect.succeed<ReadonlyArray<unknown>>(reply) : Effect.fail(unexpectedReply(name, "no list"))
 
 /** What came of one renewal. */
-type Renewed = Result.Result<void, LeaseLost | LeasesUnavailable>
-
-const renewed = ({ owner, supplier }: Lease, kept: unknown): Renewed =>
+const renewed = ({ owner, supplier }: Lease, kept: unknown): Result.Result<void, LeaseLost | LeasesUnavailable> =>
   kept === 1
     ? Result.void
     : kept === 0

@@ -40,7 +40,7 @@ export const layerWith = (ttl: Duration.Duration): Layer.Layer<Leases, never, Sq
                 kept[index] === true ? Result.void : Result.fail(new LeaseLost({ supplier, owner }))
               )
             ),
-            Effect.catch((cause) => Effect.succeed(leases.map(() => Result.fail(unavailable("renew")(cause)))))
+            Effect.mapError(unavailable("renew"))
           ),
         release: ({ nonce, supplier }) =>
           call("release", { supplier, nonce }).pipe(Effect.mapError(unavailable("release")), Effect.asVoid),

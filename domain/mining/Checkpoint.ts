@@ -29,15 +29,17 @@ export const storeNodes = Effect.fnUntraced(function* (session: SessionId, trie:
 })
 
 /** Last step, after the commit. A failure leaves garbage only, so it does not fail the checkpoint. */
-export const deleteOrphans = (session: SessionId, orphans: ReadonlyArray<Uint8Array>) =>
-  Effect.gen(function* () {
+export const deleteOrphans = Effect.fnUntraced(
+  function* (session: SessionId, orphans: ReadonlyArray<Uint8Array>) {
     const store = yield* SupplierStore
     const { lease } = yield* SessionLedger
     const { ingest } = yield* MinerSettings
     for (const digests of slices(orphans, { items: ingest.nodeChunk, bytes: Number.POSITIVE_INFINITY }, () => 0)) {
       yield* store.deleteNodes(lease, session, digests)
     }
-  }).pipe(Effect.ignore)
+  },
+  (deletion) => Effect.ignore(deletion)
+)
 
 type Checkpointed = readonly [change: SessionChange, orphans: ReadonlyArray<Uint8Array>]
 

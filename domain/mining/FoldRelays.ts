@@ -40,44 +40,41 @@ export interface FoldOutcome {
 /** Commits the relays, at most one commit's worth (`commitSlices`), and acknowledges all but the foreign ones in it. */
 export const foldRelays = Effect.fnUntraced(function* (session: SessionId, relays: ReadonlyArray<MinedDelivery>) {
   const ledger = yield* SessionLedger
-  const [outcome, orphans] = yield* ledger.change(
-    session,
-    Effect.fnUntraced(function* (copy) {
-      const opening = yield* openingEvents(copy, relays)
-      const state = opening.reduce(evolve, copy.state)
-      const isOwn = ({ header }: MinedDelivery) => isSameSessionHeader(header, state.header)
-      const own = relays.filter(isOwn)
-      const priced = own.filter(({ relay }) => relay.computeUnitsPerRelay === state.computeUnitsPerRelay)
-      const isTooLate = opening.length > 0 && !(yield* canStillBeClaimed(state.header))
-      const folded =
-        takesRelays(state) && !isTooLate
-          ? yield* insert({ ...copy, state }, priced)
-          : yield* passOver(copy, state, priced)
-      const mispriced = own.length - priced.length
-      const events = [
-        ...opening,
-        ...(folded.change.events ?? []),
-        ...lateEvents(state, mispriced, "compute_units_mismatch")
-      ]
-      const change: SessionChange = {
-        ...folded.change,
-        events,
-        acknowledged: own.map(({ delivery }) => delivery.id),
-        sampled: own.flatMap(({ delivery }) => Option.toArray(delivery.trace))
-      }
-      const outcome: FoldOutcome = {
-        state,
-        added: folded.added,
-        late: folded.late,
-        mispriced,
-        duplicates: priced.length - folded.added - folded.late,
-        foreign: own.length === relays.length ? [] : relays.filter((relay) => !isOwn(relay))
-      }
-      return [change, [outcome, folded.orphans] as const] as const
-    })
-  )
+  const [outcome, orphans] = yield* ledger.change(session, (copy) => fold(copy, relays))
   yield* deleteOrphans(session, orphans)
   return outcome
+})
+
+const fold = Effect.fnUntraced(function* (copy: SessionCopy, relays: ReadonlyArray<MinedDelivery>) {
+  const opening = yield* openingEvents(copy, relays)
+  const state = opening.reduce(evolve, copy.state)
+  const isOwn = ({ header }: MinedDelivery) => isSameSessionHeader(header, state.header)
+  const own = relays.filter(isOwn)
+  const priced = own.filter(({ relay }) => relay.computeUnitsPerRelay === state.computeUnitsPerRelay)
+  const isTooLate = opening.length > 0 && !(yield* canStillBeClaimed(state.header))
+  const folded =
+    takesRelays(state) && !isTooLate ? yield* insert({ ...copy, state }, priced) : yield* passOver(copy, state, priced)
+  const mispriced = own.length - priced.length
+  const events = [
+    ...opening,
+    ...(folded.change.events ?? []),
+    ...lateEvents(state, mispriced, "compute_units_mismatch")
+  ]
+  const change: SessionChange = {
+    ...folded.change,
+    events,
+    acknowledged: own.map(({ delivery }) => delivery.id),
+    sampled: own.flatMap(({ delivery }) => Option.toArray(delivery.trace))
+  }
+  const outcome: FoldOutcome = {
+    state,
+    added: folded.added,
+    late: folded.late,
+    mispriced,
+    duplicates: priced.length - folded.added - folded.late,
+    foreign: own.length === relays.length ? [] : relays.filter((relay) => !isOwn(relay))
+  }
+  return [change, [outcome, folded.orphans] as const] as const
 })
 
 interface Folded {

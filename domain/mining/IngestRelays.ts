@@ -28,23 +28,9 @@ const TURN = { items: 200, bytes: 131_072 }
 /** Folds and commits a batch. Returns how many deliveries stay unacknowledged: they have to be delivered again. */
 export const ingestRelays = Effect.fnUntraced(function* (deliveries: ReadonlyArray<Delivery>) {
   const { lease } = yield* SessionLedger
-  const { ingest } = yield* MinerSettings
   const { enabled, step } = yield* StepTracer
   const startedAt = yield* Clock.monotonicTimeNanos
-
-  const batch = Effect.gen(function* () {
-    const { sessions, poison } = yield* readBatch(lease.supplier, deliveries)
-    const leftBySession = yield* Effect.forEach(
-      sessions,
-      ([session, relays], index) => ingestSession(session, relays, index < SAMPLED_RELAYS),
-      { concurrency: ingest.concurrentSessions }
-    )
-    const leftAside = yield* Effect.forEach(poison, ([reason, entries]) => setAside(entries, reason))
-    yield* evict
-    return [...leftBySession, ...leftAside].reduce((sum, left) => sum + left, 0)
-  })
-
-  const left = yield* batch.pipe(
+  const left = yield* ingestBatch(deliveries).pipe(
     step("IngestRelays.batch", {
       kind: "consumer",
       root: true,
@@ -59,6 +45,20 @@ export const ingestRelays = Effect.fnUntraced(function* (deliveries: ReadonlyArr
   const seconds = Number((yield* Clock.monotonicTimeNanos) - startedAt) / 1e9
   yield* Metric.update(Metrics.batchSeconds, seconds)
   return left
+})
+
+const ingestBatch = Effect.fnUntraced(function* (deliveries: ReadonlyArray<Delivery>) {
+  const { lease } = yield* SessionLedger
+  const { ingest } = yield* MinerSettings
+  const { sessions, poison } = yield* readBatch(lease.supplier, deliveries)
+  const leftBySession = yield* Effect.forEach(
+    sessions,
+    ([session, relays], index) => ingestSession(session, relays, index < SAMPLED_RELAYS),
+    { concurrency: ingest.concurrentSessions }
+  )
+  const leftAside = yield* Effect.forEach(poison, ([reason, entries]) => setAside(entries, reason))
+  yield* evict
+  return [...leftBySession, ...leftAside].reduce((sum, left) => sum + left, 0)
 })
 
 /** Reads all entries, in turns, and sorts them by session and by reason to set them aside. */
@@ -89,16 +89,15 @@ const ingestSession = Effect.fnUntraced(function* (
 ) {
   const { ingest } = yield* MinerSettings
   let left = relays.length
-  const commits = Effect.gen(function* () {
-    for (const slice of commitSlices(relays, ingest)) {
-      const outcome = yield* foldRelays(session, slice).pipe(continueTraces(slice))
-      if (isLinked) yield* linkSession(outcome.state)
-      yield* countOutcome(outcome)
-      left -= slice.length - outcome.foreign.length
-      left -= outcome.foreign.length - (yield* setAside(deliveriesOf(outcome.foreign), "session_header_mismatch"))
-    }
-  })
-  yield* commits.pipe(
+  const commit = Effect.forEach(
+    commitSlices(relays, ingest),
+    (slice) =>
+      Effect.map(commitSlice(session, slice, isLinked), (remaining) => {
+        left -= slice.length - remaining
+      }),
+    { discard: true }
+  )
+  yield* commit.pipe(
     Effect.catchTags({
       ServiceNotFound: () =>
         Effect.map(setAside(deliveriesOf(relays), "unknown_service"), (remaining) => {
@@ -118,6 +117,18 @@ const ingestSession = Effect.fnUntraced(function* (
   )
   if (left > 0) yield* Metrics.add(Metrics.relaysFailed, supplierLabel(relays), left)
   return left
+})
+
+/** One commit; returns how many of its relays stay unacknowledged. */
+const commitSlice = Effect.fnUntraced(function* (
+  session: SessionId,
+  slice: ReadonlyArray<MinedDelivery>,
+  isLinked: boolean
+) {
+  const outcome = yield* foldRelays(session, slice).pipe(continueTraces(slice))
+  if (isLinked) yield* linkSession(outcome.state)
+  yield* countOutcome(outcome)
+  return yield* setAside(deliveriesOf(outcome.foreign), "session_header_mismatch")
 })
 
 /** Sets entries aside; returns how many stay unacknowledged because the store did not confirm. */

@@ -140,23 +140,28 @@ export const makeSessionLedger = Effect.fnUntraced(function* (lease: Lease) {
       if (isStored || now >= (inDoubt.get(session) ?? 0n)) inDoubt.delete(session)
     })
 
+  const changeHeld = Effect.fnUntraced(function* <A, E, R>(
+    session: SessionId,
+    body: (copy: SessionCopy) => Effect.Effect<readonly [change: SessionChange, result: A], E, R>
+  ) {
+    const copy = live.get(session) ?? (yield* load(session))
+    const [next, result] = yield* body(copy)
+    if (!isEmptyChange(next)) {
+      yield* store.commit(lease, commitOf(copy, next))
+      const after = afterChange(copy, next)
+      yield* keep(after)
+      if (copy.version === 0) Queue.offerUnsafe(opened, after.state.header.sessionEndBlockHeight)
+      yield* countEvents(after.state, next.events ?? [])
+    } else if (copy.version > 0) yield* keep(copy)
+    if (inDoubt.has(session)) yield* settleDoubt(session, copy.version > 0 || !isEmptyChange(next))
+    return result
+  })
+
   const change = <A, E, R>(
     session: SessionId,
     body: (copy: SessionCopy) => Effect.Effect<readonly [change: SessionChange, result: A], E, R>
   ) =>
-    Effect.gen(function* () {
-      const copy = live.get(session) ?? (yield* load(session))
-      const [next, result] = yield* body(copy)
-      if (!isEmptyChange(next)) {
-        yield* store.commit(lease, commitOf(copy, next))
-        const after = afterChange(copy, next)
-        yield* keep(after)
-        if (copy.version === 0) Queue.offerUnsafe(opened, after.state.header.sessionEndBlockHeight)
-        yield* countEvents(after.state, next.events ?? [])
-      } else if (copy.version > 0) yield* keep(copy)
-      if (inDoubt.has(session)) yield* settleDoubt(session, copy.version > 0 || !isEmptyChange(next))
-      return result
-    }).pipe(
+    changeHeld(session, body).pipe(
       Effect.onError(() => doubt(session)),
       Semaphore.withPermit(lockOf(session))
     )

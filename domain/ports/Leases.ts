@@ -46,11 +46,11 @@ export class Leases extends Context.Service<
     ) => Effect.Effect<Option.Option<Lease>, LeasesUnavailable>
     /**
      * Extends to now + TTL each lease whose nonce still is the fence, in one round trip where the store can; one result
-     * for each, in order. An expired lease is lost, even if nobody took it since.
+     * for each, in order; fails when nothing is known of any. An expired lease is lost, even if nobody took it since.
      */
     readonly renew: (
       leases: ReadonlyArray<Lease>
-    ) => Effect.Effect<ReadonlyArray<Result.Result<void, LeaseLost | LeasesUnavailable>>>
+    ) => Effect.Effect<ReadonlyArray<Result.Result<void, LeaseLost | LeasesUnavailable>>, LeasesUnavailable>
     /** Gives it up; a lost lease is given up already, so that is no error. */
     readonly release: (lease: Lease) => Effect.Effect<void, LeasesUnavailable>
     /** Says that this replica is alive for one TTL, so that others leave it its share. */

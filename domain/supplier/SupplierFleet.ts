@@ -22,7 +22,7 @@ import * as Metrics from "../mining/MinerMetrics.ts"
 import { MinerSettings } from "../mining/MinerSettings.ts"
 import { Blocks } from "../ports/Blocks.ts"
 import { Broadcast } from "../ports/Broadcast.ts"
-import { type Lease, Leases } from "../ports/Leases.ts"
+import { type Lease, Leases, type LeasesUnavailable } from "../ports/Leases.ts"
 import { SupplierKeys } from "../ports/SupplierKeys.ts"
 import type { SupplierAddress } from "../protocol/Identifiers.ts"
 import { priceNotices } from "../settlement/AskedGasPrice.ts"
@@ -185,24 +185,24 @@ export const startSupplierFleet: (
     return true
   })
 
+  /** The watch below stops suppliers in time whose leases are not renewed for long. */
+  const notRenewed = (leases: number, why: LeasesUnavailable) =>
+    Effect.annotateLogs(Effect.logWarning("leases not renewed", why), { leases })
+
   const renewSome = Effect.fnUntraced(function* (some: ReadonlyArray<Owned>) {
     const sentAt = yield* Clock.monotonicTimeNanos
     const outcomes = yield* leases.renew(some.map(({ lease }) => lease))
-    let unknown = 0
-    let why: unknown
+    const unknown: Array<LeasesUnavailable> = []
     for (const [index, one] of some.entries()) {
       const outcome = outcomes[index]
       if (outcome === undefined) continue
       if (Result.isSuccess(outcome)) one.renewedAt = sentAt
-      else if (outcome.failure._tag === "LeasesUnavailable") {
-        unknown++
-        why = outcome.failure
-      }
+      else if (outcome.failure._tag === "LeasesUnavailable") unknown.push(outcome.failure)
       // Else it may have been given up meanwhile, and taken again.
       else if (owned.get(one.lease.supplier) === one) yield* stop(one.lease.supplier, "lost")
     }
-    // The watch below stops the suppliers in time if this goes on.
-    if (unknown > 0) yield* Effect.annotateLogs(Effect.logWarning("leases not renewed", why), { leases: unknown })
+    const [first] = unknown
+    if (first !== undefined) yield* notRenewed(unknown.length, first)
   })
 
   const view = Effect.fnUntraced(function* (
@@ -236,10 +236,11 @@ export const startSupplierFleet: (
   })
 
   const renewAll = Effect.suspend(() =>
-    Effect.forEach(Arr.chunksOf([...owned.values()], RENEWED_AT_ONCE), renewSome, {
-      discard: true,
-      concurrency: "unbounded"
-    })
+    Effect.forEach(
+      Arr.chunksOf([...owned.values()], RENEWED_AT_ONCE),
+      (some) => Effect.catch(renewSome(some), (unavailable) => notRenewed(some.length, unavailable)),
+      { discard: true, concurrency: "unbounded" }
+    )
   ).pipe(
     Effect.timeout(settings.renewEvery),
     Effect.catchTag("TimeoutError", () => Effect.logWarning("leases not renewed in time"))

@@ -2,7 +2,7 @@
  * Invariant 3: only the present owner's writes take effect, and an owner whose lease may have ended by its own reckoning
  * writes and broadcasts nothing any more.
  */
-import { type Exit, Option } from "effect"
+import { type Exit, Option, Result } from "effect"
 import type { Lease } from "../../domain/ports/Leases.ts"
 import type { Step } from "./Gate.ts"
 import type { RunView } from "./RunView.ts"
@@ -78,18 +78,25 @@ export class LeaseConduct {
       this.#holders.set(holderKey(step, lease.supplier), lease.nonce)
       return
     }
+    if (step.operation === "Leases.renew") return this.#renewed(step, exit.value)
     const lease = leaseOf(step)
     if (lease === undefined) return
-    if (step.operation === "Leases.renew") {
-      const tenure = this.#tenures.get(lease.nonce)
-      // A renewal may take effect long after a later one.
-      if (tenure !== undefined) tenure.sentAt = Math.max(tenure.sentAt, this.#sentAt(step))
-      return
-    }
     if (!WRITES.has(step.operation)) return
     const { fence } = this.#view.stores.supplier(lease.supplier)
     if (fence === undefined || fence.nonce !== lease.nonce || fence.expiresAt <= this.#view.clock()) {
       this.#view.violate("S3", `${name(step)} wrote (${step.operation}) for ${lease.supplier} without owning it`)
+    }
+  }
+
+  /** A renewal may take effect long after a later one. */
+  #renewed(step: Step, outcomes: unknown): void {
+    // The port's argument and result, of which the gate does not know the types.
+    const leases = step.args[0] as ReadonlyArray<Lease>
+    const results = outcomes as ReadonlyArray<Result.Result<void, unknown>>
+    for (const [index, { nonce }] of leases.entries()) {
+      const [tenure, result] = [this.#tenures.get(nonce), results[index]]
+      if (tenure === undefined || result === undefined || Result.isFailure(result)) continue
+      tenure.sentAt = Math.max(tenure.sentAt, this.#sentAt(step))
     }
   }
 

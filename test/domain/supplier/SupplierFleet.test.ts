@@ -1,6 +1,6 @@
 /** Replicas that share suppliers: fair shares, hand-over, take-over, and stopping in time. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, type Layer, Redacted, Result, Scope, Stream, SubscriptionRef } from "effect"
+import { Duration, Effect, Exit, Fiber, type Layer, Redacted, Scope, Stream, SubscriptionRef } from "effect"
 import { TestClock } from "effect/testing"
 import * as LeasesMemory from "../../../adapters/memory/LeasesMemory.ts"
 import * as SupplierKeysMemory from "../../../adapters/memory/SupplierKeysMemory.ts"
@@ -52,9 +52,7 @@ const lostLeases = (leases: Leases["Service"], isLost: () => boolean): Leases["S
   ...leases,
   renew: (held) =>
     Effect.suspend(() =>
-      isLost()
-        ? Effect.succeed(held.map(() => Result.fail(new LeasesUnavailable({ operation: "renew", cause: "away" }))))
-        : leases.renew(held)
+      isLost() ? Effect.fail(new LeasesUnavailable({ operation: "renew", cause: "away" })) : leases.renew(held)
     )
 })
 
