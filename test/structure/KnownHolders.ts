@@ -77,6 +77,7 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
   "adapters/console/ScreenConsole.ts": {
     drawn: { bound: "lines of one screen, replaced by each drawing", metric: "none: the demo's screen" }
   },
+  "adapters/crypto/MultiplesTable.ts": { points: local("addends of one verification, 64 at most") },
   "adapters/crypto/RingVerifierWorkers.ts": {
     queue: { bound: "QUEUE_CAPACITY; further callers wait", metric: "ha_relayer_ring_worker_queue_entries" },
     outstanding: { bound: "callers that wait: relays in flight", metric: IN_FLIGHT }
