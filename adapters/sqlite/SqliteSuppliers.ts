@@ -112,9 +112,9 @@ export class SqliteSuppliers {
   }
 
   /** The supplier, if the nonce is its fence now; throws `FenceLost`. */
-  owned({ supplier: address, nonce }: Fenced): SqliteSupplier {
-    const supplier = this.#byAddress.get(address)
-    if (supplier === undefined || this.#fence(supplier)?.nonce !== nonce) throw new FenceLost()
+  owned(fenced: Fenced): SqliteSupplier {
+    const supplier = this.#held(fenced)
+    if (supplier === undefined) throw new FenceLost()
     return supplier
   }
 
@@ -131,17 +131,17 @@ export class SqliteSuppliers {
   }
 
   /** A full life from now; false when it is not held with this nonce. */
-  renew({ supplier: address, nonce }: Fenced, life: number): boolean {
-    const supplier = this.#byAddress.get(address)
-    if (supplier === undefined || this.#fence(supplier)?.nonce !== nonce) return false
-    this.#setFence(supplier, { nonce, expiresAt: performance.now() + life })
+  renew(fenced: Fenced, life: number): boolean {
+    const supplier = this.#held(fenced)
+    if (supplier === undefined) return false
+    this.#setFence(supplier, { nonce: fenced.nonce, expiresAt: performance.now() + life })
     return true
   }
 
   /** Gives it up, if it is held with this nonce. */
-  release({ supplier: address, nonce }: Fenced): void {
-    const supplier = this.#byAddress.get(address)
-    if (supplier !== undefined && this.#fence(supplier)?.nonce === nonce) this.#setFence(supplier, undefined)
+  release(fenced: Fenced): void {
+    const supplier = this.#held(fenced)
+    if (supplier !== undefined) this.#setFence(supplier, undefined)
   }
 
   /** A replica lives so long from now. */
@@ -173,6 +173,12 @@ export class SqliteSuppliers {
   flush(): void {
     for (const { lastGenerated, no } of this.#moved) this.#setPlace.run(lastGenerated.time, lastGenerated.sequence, no)
     this.#moved.clear()
+  }
+
+  /** The supplier, if the nonce is its fence now. */
+  #held({ supplier: address, nonce }: Fenced): SqliteSupplier | undefined {
+    const supplier = this.#byAddress.get(address)
+    return supplier !== undefined && this.#fence(supplier)?.nonce === nonce ? supplier : undefined
   }
 
   #fence(supplier: SqliteSupplier): Fence | undefined {
