@@ -2,7 +2,7 @@
  * libsecp256k1 through the npm package `secp256k1`, loaded past the package's entry: that entry falls back to slow pure
  * JavaScript without saying so. Prebuilt for linux-x64 (glibc and musl), darwin-arm64 and win32-x64; the package is optional.
  * Sums go to its binding directly: the package writes an error message for each of up to 64 points before it looks at
- * it, which takes a quarter of the call and makes a third of a relay's garbage.
+ * it, which takes a fifth of the call and makes an eighth of a relay's garbage.
  */
 import { createRequire } from "node:module"
 import { dirname } from "node:path"
