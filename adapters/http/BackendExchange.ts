@@ -7,6 +7,7 @@ import { type BackendAnswer, type HeaderLine, isGzip } from "../../domain/relay/
 import type { Deadline } from "../../domain/lifecycle/Deadlines.ts"
 import type { Roster } from "../../domain/lifecycle/Roster.ts"
 import type { AnswerTurns } from "./AnswerTurns.ts"
+import type { SendTurns } from "./SendTurns.ts"
 
 /** Why one exchange failed. `invalid`: HTTP cannot carry this request; nothing was sent and the backend is not to blame. */
 export class ExchangeFailed extends Schema.TaggedError<ExchangeFailed>()("ExchangeFailed", {
@@ -31,6 +32,7 @@ export interface ExchangeBounds {
   readonly deadline: number
   readonly deadlines: Roster<Deadline>
   readonly answers: AnswerTurns
+  readonly sends: SendTurns
   /** Called when the caller leaves before the end. */
   readonly onGivenUp: () => void
 }
@@ -39,7 +41,7 @@ export interface ExchangeBounds {
 export const exchange = (
   pool: Pool,
   request: ExchangeRequest,
-  { answers, deadline, deadlines, maxBytes, onGivenUp }: ExchangeBounds
+  { answers, deadline, deadlines, maxBytes, onGivenUp, sends }: ExchangeBounds
 ): Effect.Effect<BackendAnswer, ExchangeFailed> =>
   Effect.callback<BackendAnswer, ExchangeFailed>((resume) => {
     let running: Dispatcher.DispatchController | undefined
@@ -68,50 +70,54 @@ export const exchange = (
       }
     }
     deadlines.add(watched)
-    pool.dispatch(
-      {
-        method: request.method, // any token is a method; undici refuses what is none
-        path: request.path,
-        headers: request.headers,
-        body: request.body.length === 0 ? null : request.body
-      },
-      {
-        onRequestStart: (controller) => {
-          running = controller
-          if (cancelled) controller.abort(new Error("the relay was given up"))
+    const send = () => {
+      if (cancelled) return
+      pool.dispatch(
+        {
+          method: request.method, // any token is a method; undici refuses what is none
+          path: request.path,
+          headers: request.headers,
+          body: request.body.length === 0 ? null : request.body
         },
-        // Also called for informational answers, which the final one replaces.
-        onResponseStart: (controller, statusCode, headers) => {
-          status = statusCode
-          rawHeaders = headerLines(controller.rawHeaders)
-          if (request.method !== "HEAD" && Number(headers["content-length"] ?? 0) > maxBytes) refuseSize(controller)
-        },
-        onResponseData: (controller, chunk) => {
-          length += chunk.length
-          if (length > maxBytes) refuseSize(controller)
-          else chunks.push(chunk)
-        },
-        onResponseEnd: () => {
-          deadlines.delete(watched)
-          const [only] = chunks
-          const body = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)
-          const answer = { status, rawHeaders, body, gunzipped: false }
-          running = undefined
-          answers(() =>
-            resume(
-              isGzip(rawHeaders)
-                ? Effect.onInterrupt(gunzipped(answer, maxBytes), () => Effect.sync(onGivenUp))
-                : Effect.succeed(answer)
+        {
+          onRequestStart: (controller) => {
+            running = controller
+            if (cancelled) controller.abort(new Error("the relay was given up"))
+          },
+          // Also called for informational answers, which the final one replaces.
+          onResponseStart: (controller, statusCode, headers) => {
+            status = statusCode
+            rawHeaders = headerLines(controller.rawHeaders)
+            if (request.method !== "HEAD" && Number(headers["content-length"] ?? 0) > maxBytes) refuseSize(controller)
+          },
+          onResponseData: (controller, chunk) => {
+            length += chunk.length
+            if (length > maxBytes) refuseSize(controller)
+            else chunks.push(chunk)
+          },
+          onResponseEnd: () => {
+            deadlines.delete(watched)
+            const [only] = chunks
+            const body = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length)
+            const answer = { status, rawHeaders, body, gunzipped: false }
+            running = undefined
+            answers(() =>
+              resume(
+                isGzip(rawHeaders)
+                  ? Effect.onInterrupt(gunzipped(answer, maxBytes), () => Effect.sync(onGivenUp))
+                  : Effect.succeed(answer)
+              )
             )
-          )
-        },
-        onResponseError: (_, cause) => {
-          deadlines.delete(watched)
-          const reason = aborted ?? reasonOf(cause)
-          resume(Effect.fail(new ExchangeFailed({ reason, cause })))
+          },
+          onResponseError: (_, cause) => {
+            deadlines.delete(watched)
+            const reason = aborted ?? reasonOf(cause)
+            resume(Effect.fail(new ExchangeFailed({ reason, cause })))
+          }
         }
-      }
-    )
+      )
+    }
+    sends(send)
     return Effect.sync(() => {
       deadlines.delete(watched)
       cancel()

@@ -38,22 +38,25 @@ export interface ConfiguredHeaders {
  */
 export const requestHeaders = (request: BackendRequest, configured: ConfiguredHeaders): Array<string> => {
   const lines = new Map<string, ReadonlyArray<string>>()
+  /** `name` in lower case. */
   const set = (name: string, values: ReadonlyArray<string>) => {
-    const key = name.toLowerCase()
-    if (NOT_FORWARDED.has(key) || !TOKEN.test(key)) return
-    lines.set(key, values.every(isValue) ? values : values.filter(isValue))
+    if (NOT_FORWARDED.has(name) || !TOKEN.test(name)) return
+    lines.set(name, values.every(isValue) ? values : values.filter(isValue))
   }
-  for (const { key, values } of request.payload.headers) set(key, values)
+  const dropped: Array<string> = []
   for (const { key, values } of request.payload.headers) {
-    if (key.toLowerCase() === "connection") for (const name of tokensOf(values)) lines.delete(name)
+    const name = key.toLowerCase()
+    if (name === "connection") dropped.push(...tokensOf(values))
+    else set(name, values)
   }
+  for (const name of dropped) lines.delete(name)
   for (const name of FILLED) {
     const value = request.outerHeaders[name]
     // The outer body is protobuf whatever its content type says.
     if (value === undefined || lines.has(name) || (name === "content-type" && value.includes("protobuf"))) continue
     set(name, [value])
   }
-  for (const name in configured.headers) set(name, [configured.headers[name] ?? ""])
+  for (const name in configured.headers) set(name.toLowerCase(), [configured.headers[name] ?? ""])
   if (configured.authorization !== undefined) set("authorization", [Redacted.value(configured.authorization)])
   lines.set("accept-encoding", IDENTITY)
   lines.set("pocket-supplier", [request.supplier])

@@ -89,7 +89,7 @@ const failureOf = Effect.fnUntraced(function* (target: Target, probe: ProbeOptio
     exchange(
       target.pool,
       { method: probe.method, path: path.success, headers: headersOf(target, probe), body },
-      { maxBytes: PROBE_BYTES, deadline, deadlines, answers: (turn) => turn(), onGivenUp: () => {} }
+      { maxBytes: PROBE_BYTES, deadline, deadlines, answers: atOnce, sends: atOnce, onGivenUp: () => {} }
     )
   )
   if (Result.isFailure(answered)) return answered.failure.reason
@@ -102,6 +102,9 @@ const failureOf = Effect.fnUntraced(function* (target: Target, probe: ProbeOptio
     ? undefined
     : "expected_body is not in the answer"
 })
+
+/** A probe shares no turn with relays. */
+const atOnce = (turn: () => void): void => turn()
 
 /** Name and value, alternating. */
 const headersOf = ({ endpoint }: Target, { body, contentType, headers }: ProbeOptions): Array<string> => {

@@ -26,6 +26,7 @@ import { exchange, type ExchangeFailed, type ExchangeRequest } from "./BackendEx
 import { type ProbeOptions, probeTargets } from "./BackendProbes.ts"
 import { requestHeaders } from "./BackendHeaders.ts"
 import { type BackendMetrics, backendMetrics, type BackendOutcome } from "./BackendMetrics.ts"
+import { makeSendTurns } from "./SendTurns.ts"
 
 /** The endpoints that answer one service over one transport. */
 export interface BackendOptions extends BreakerOptions {
@@ -66,6 +67,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
       const metricsOf = yield* backendMetrics
       const deadlines = yield* watchDeadlines(DEADLINE_STEP)
       const answers = makeAnswerTurns()
+      const sends = makeSendTurns()
       const clock = yield* Clock.Clock
       const byKey = new Map<string, Backend>()
       for (const options of backends) {
@@ -91,6 +93,7 @@ export const layer = (backends: ReadonlyArray<BackendOptions>) =>
             deadline,
             deadlines,
             answers,
+            sends,
             // Says nothing about the endpoint.
             onGivenUp: () => metrics.asked("client_disconnected", undefined, seconds())
           })

@@ -4,6 +4,7 @@ import { promisify } from "node:util"
 import { gzip } from "node:zlib"
 import { Effect } from "effect"
 import type { RelayAnswer } from "../../domain/relay/ServeRelay.ts"
+import type { SendTurns } from "./SendTurns.ts"
 
 /** When answers are compressed. */
 export interface CompressionOptions {
@@ -11,21 +12,30 @@ export interface CompressionOptions {
   readonly minSizeBytes: number
 }
 
-/** Writes `answer`; `closes`: this connection takes no further request. */
+/** How answers are written. */
+export interface ReplyOptions {
+  /** Answers are not compressed if left out. */
+  readonly compression?: CompressionOptions | undefined
+  readonly sends: SendTurns
+}
+
+/** Writes `answer` in the turn in which it is called; `closes`: this connection takes no further request. */
 export const reply = (
   request: IncomingMessage,
   response: ServerResponse,
   answer: RelayAnswer,
   closes: boolean,
-  compression: CompressionOptions | undefined
+  { compression, sends }: ReplyOptions
 ): Effect.Effect<void> => {
-  if (compression === undefined) return Effect.sync(() => write(response, answer, answer.body, closes, PLAIN))
+  const send = (body: Uint8Array, headers: ReadonlyArray<string>): void =>
+    sends(() => write(response, answer, body, closes, headers))
+  if (compression === undefined) return Effect.sync(() => send(answer.body, PLAIN))
   if (answer.body.length < compression.minSizeBytes || !acceptsGzip(request.headers["accept-encoding"])) {
-    return Effect.sync(() => write(response, answer, answer.body, closes, VARIES))
+    return Effect.sync(() => send(answer.body, VARIES))
   }
   return Effect.map(
     Effect.promise(() => gzipAsync(answer.body)),
-    (body) => write(response, answer, body, closes, GZIPPED)
+    (body) => send(body, GZIPPED)
   )
 }
 

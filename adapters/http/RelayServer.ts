@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { Server as NetServer, type Socket } from "node:net"
-import { Context, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { type Member, Roster } from "../../domain/lifecycle/Roster.ts"
 import { Blocks } from "../../domain/ports/Blocks.ts"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
@@ -16,6 +16,7 @@ import { parseTraceparent } from "../../domain/tracing/Traceparent.ts"
 import { CannotListen } from "../../domain/lifecycle/CannotListen.ts"
 import { type CompressionOptions, reply } from "./RelayReply.ts"
 import { type BodyProblem, type BodyRoom, isDeclaredLarger, readBody } from "./RequestBody.ts"
+import { makeSendTurns } from "./SendTurns.ts"
 
 /** A gateway keeps idle connections for 90 s; Node's default of 5 s would cut them under its hands. */
 const KEEP_ALIVE = Duration.seconds(120)
@@ -70,15 +71,21 @@ export class RelayServer extends Context.Service<
         const metrics = yield* relayMetrics
         const run = Effect.runForkWith(yield* Effect.context<never>())
         const inFlight = new Roster<Running>()
-        const interruptAll = Effect.suspend(() => Fiber.interruptAll(Array.from(inFlight, ({ fiber }) => fiber)))
+        const interruptAll = Effect.suspend(() =>
+          Fiber.interruptAll(Array.from(inFlight, ({ fiber }) => fiber).filter((fiber) => fiber !== undefined))
+        )
         const sockets = new Set<Socket>()
         const room: BodyRoom = { used: 0, limit: options.maxBufferedBytes ?? MAX_BUFFERED_BYTES }
+        const replies = { compression: options.compression, sends: makeSendTurns() }
         let ready = true
         yield* fillGauge("ha_relayer_active_connections", "Open connections of gateways", () => sockets.size)
         yield* fillGauge("ha_relayer_request_bodies_bytes", "Bytes of request bodies held now", () => room.used)
 
-        const relay = Effect.fnUntraced(function* (request: IncomingMessage, response: ServerResponse) {
-          const body = yield* readBody(request, response, options.maxBodyBytes, room)
+        const relay = Effect.fnUntraced(function* (
+          request: IncomingMessage,
+          response: ServerResponse,
+          body: Uint8Array | BodyProblem
+        ) {
           if (typeof body === "string") metrics.rejected(UNREAD, UNREAD_BODY[body])
           const answer =
             typeof body === "string"
@@ -92,7 +99,7 @@ export class RelayServer extends Context.Service<
           if (tracer.enabled) {
             yield* tracer.note(() => ({ attributes: { "http.response.status_code": answer.status } }))
           }
-          yield* reply(request, response, answer, !server.listening, options.compression)
+          yield* reply(request, response, answer, !server.listening, replies)
         })
 
         const traced = (request: IncomingMessage, effect: Effect.Effect<void>) => {
@@ -152,21 +159,25 @@ export class RelayServer extends Context.Service<
             return
           }
           const url = request.url ?? "/"
-          const fiber = run(
-            isProbe(request, url) ? answerProbe(url, response) : traced(request, relay(request, response))
-          )
-          const finish = () => {
-            // A fiber that was interrupted or died has answered nothing: the connection must not look alive.
-            if (!response.writableEnded) response.destroy()
-          }
-          if (fiber.pollUnsafe() !== undefined) return finish()
-          const running: Running = { place: -1, fiber }
+          const running: Running = { place: -1, fiber: undefined }
           inFlight.add(running)
-          fiber.addObserver(() => {
-            inFlight.delete(running)
-            finish()
+          // Before its body is read a request needs no fiber: nothing else happens for it.
+          response.once("close", () => {
+            if (running.fiber === undefined) inFlight.delete(running)
+            else running.fiber.interruptUnsafe()
           })
-          response.once("close", () => fiber.interruptUnsafe())
+          const start = (answered: Effect.Effect<void>) => {
+            running.fiber = run(answered)
+            running.fiber.addObserver((exit) => {
+              inFlight.delete(running)
+              // A fiber that was interrupted or died answers nothing: the connection must not look alive.
+              if (Exit.isFailure(exit)) response.destroy()
+            })
+          }
+          if (isProbe(request, url)) return start(answerProbe(url, response))
+          readBody(request, response, options.maxBodyBytes, room, (body) =>
+            start(traced(request, relay(request, response, body)))
+          )
         }
 
         const server = createServer({
@@ -219,9 +230,10 @@ export class RelayServer extends Context.Service<
     )
 }
 
-/** A request that is being answered. */
+/** A request that is being read or answered. */
 interface Running extends Member {
-  readonly fiber: Fiber.Fiber<void>
+  /** None while its body is read. */
+  fiber: Fiber.Fiber<void> | undefined
 }
 
 const DRAINING = { name: "draining", text: "draining", isBlocking: true } as const

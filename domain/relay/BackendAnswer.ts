@@ -5,7 +5,7 @@
 import { fromUtf8, isUtf8 } from "../wire/ByteText.ts"
 import { encodeMessage } from "../wire/ProtoWriter.ts"
 import * as HeaderName from "./HeaderName.ts"
-import { type HttpHeader, type HttpResponsePayload, writeHttpResponse } from "./PoktHttp.ts"
+import { headerList, type HttpResponsePayload, writeHttpResponse } from "./PoktHttp.ts"
 
 /** One received header line: name and value as Latin-1 text, which is byte text. */
 export type HeaderLine = readonly [name: string, value: string]
@@ -51,7 +51,7 @@ export const httpResponseOf = (answer: BackendAnswer): HttpResponsePayload => {
   }
   return {
     statusCode: answer.status,
-    headers: Array.from(headers, ([key, values]): HttpHeader => ({ key, values })),
+    headers: headerList(headers),
     body: answer.body
   }
 }

@@ -113,8 +113,13 @@ const emptyRequest = (): RequestDraft => ({ method: "", headers: new Map(), url:
 
 const emptyResponse = (): ResponseDraft => ({ statusCode: 0, headers: new Map(), body: NO_BYTES })
 
-const headerList = (headers: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<HttpHeader> =>
-  Array.from(headers, ([key, values]) => ({ key, values }))
+/** The entries of a map as a list, in its order. */
+export const headerList = (headers: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<HttpHeader> => {
+  // For each relay, twice: `Array.from` over a map takes five times as long.
+  const list: Array<HttpHeader> = []
+  for (const [key, values] of headers) list.push({ key, values })
+  return list
+}
 
 const readRequest = (reader: ProtoReader, draft: RequestDraft): void => {
   while (reader.next()) {
@@ -192,9 +197,15 @@ const writeHeaders = (writer: ProtoWriter, headers: ReadonlyArray<HttpHeader>): 
 
 /** Sorted by key; byte text compares as its bytes do. Repeated keys are reduced to the last one, as a map would. */
 const inKeyOrder = (headers: ReadonlyArray<HttpHeader>): ReadonlyArray<HttpHeader> => {
-  const sorted = headers.toSorted((left, right) => (left.key < right.key ? -1 : left.key > right.key ? 1 : 0))
-  return sorted.filter((header, index) => sorted[index + 1]?.key !== header.key)
+  const sorted = headers.toSorted(byKey)
+  for (let i = 1; i < sorted.length; i++) {
+    if (sorted[i - 1]?.key === sorted[i]?.key) return sorted.filter(({ key }, index) => sorted[index + 1]?.key !== key)
+  }
+  return sorted
 }
+
+const byKey = (left: HttpHeader, right: HttpHeader): number =>
+  left.key < right.key ? -1 : left.key > right.key ? 1 : 0
 
 const writeEntry = (writer: ProtoWriter, header: HttpHeader): void => {
   writer.presentText(1, header.key)

@@ -5,7 +5,7 @@
  */
 import { Result, Schema } from "effect"
 import { POINT_BYTES } from "./CurvePoint.ts"
-import { SCALAR_BYTES, scalarFromBytes, scalarToBytes } from "./Scalar.ts"
+import { SCALAR_BYTES, scalarAt, scalarToBytes } from "./Scalar.ts"
 
 /** Bytes before the first member. */
 const HEADER_BYTES = 4 + SCALAR_BYTES + POINT_BYTES
@@ -65,11 +65,11 @@ export const decode = (bytes: Uint8Array, maxMembers: number): Result.Result<Rin
   const scalars: Array<bigint> = []
   const members: Array<Uint8Array> = []
   for (let start = HEADER_BYTES; start < needed; start += MEMBER_BYTES) {
-    scalars.push(scalarFromBytes(bytes.subarray(start, start + SCALAR_BYTES)))
+    scalars.push(scalarAt(view, start))
     members.push(copyOf(bytes, start + SCALAR_BYTES, start + MEMBER_BYTES))
   }
   return Result.succeed({
-    challenge: scalarFromBytes(bytes.subarray(4, 4 + SCALAR_BYTES)),
+    challenge: scalarAt(view, 4),
     image: copyOf(bytes, 4 + SCALAR_BYTES, HEADER_BYTES),
     scalars,
     members
@@ -98,7 +98,11 @@ export const notAPoint = (field: "image" | "member", index: number): InvalidRing
   new InvalidRingSignature({ field, reason: "not a point", actual: index, limit: 0 })
 
 /** A copy also of a Node Buffer, whose own `slice` shares the memory of the whole request. */
-const copyOf = (bytes: Uint8Array, start: number, end: number): Uint8Array => new Uint8Array(bytes.subarray(start, end))
+const copyOf = (bytes: Uint8Array, start: number, end: number): Uint8Array => {
+  const copy = new Uint8Array(end - start)
+  for (let i = start; i < end; i++) copy[i - start] = bytes[i] ?? 0
+  return copy
+}
 
 const refuse = (
   field: InvalidRingSignature["field"],

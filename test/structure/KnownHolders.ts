@@ -113,6 +113,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
       metric: "ha_relayer_request_bodies_bytes"
     }
   },
+  "adapters/http/SendTurns.ts": {
+    waiting: { bound: "messages of one turn: relays in flight", metric: IN_FLIGHT }
+  },
   "adapters/keys/KeyReport.ts": {
     "#said": { bound: "MAX_FILES for each source; replaced by each look", metric: "ha_keys_problems" },
     now: local("MAX_FILES for each source")

@@ -417,6 +417,19 @@ describe("an endpoint that fails", () => {
   })
 })
 
+describe("a call that is given up in the turn in which it began", () => {
+  it.live("is not sent", () =>
+    withStatuses([200], {}, (arrived) =>
+      Effect.gen(function* () {
+        const calling = yield* Effect.forkChild(forward(), { startImmediately: true })
+        calling.interruptUnsafe()
+        assert.strictEqual((yield* forward()).status, 200)
+        assert.strictEqual(arrived.length, 1)
+      })
+    )
+  )
+})
+
 describe("the layer", () => {
   it("refuses endpoints that are not HTTP", async () => {
     const ws = { url: new URL("ws://127.0.0.1:1/"), basePath: undefined, headers: {}, authorization: undefined }

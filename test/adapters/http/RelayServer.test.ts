@@ -276,6 +276,8 @@ describe("a relay over HTTP", () => {
         connection.socket.destroy()
         yield* Effect.sleep(20)
         assert.strictEqual(script.calls, 0)
+        // Nor does it remain in flight, which the drain would call cut.
+        assert.strictEqual(yield* (yield* RelayServer).drain(Duration.seconds(5)), 0)
       })
     )
   )
@@ -433,6 +435,13 @@ describe("compression of answers", () => {
   }
 })
 
+/** Value of a gauge now. */
+const gauge = (name: string): Effect.Effect<number> =>
+  Effect.map(Metric.snapshot, (all) => {
+    const state = all.find(({ id }) => id === name)?.state as { value: number } // gauges
+    return state.value
+  })
+
 describe("the port", () => {
   it.live("that is taken is refused in a sentence", () =>
     served({}, (_, port) =>
@@ -456,12 +465,10 @@ describe("the port", () => {
         const connection = yield* rawConnection(port)
         connection.send(httpRequest(body))
         while (script.calls === 0) yield* Effect.sleep(1)
-        const value = (name: string) =>
-          Effect.map(Metric.snapshot, (all) => all.find(({ id }) => id === name)?.state as { value: number }) // gauges
-        assert.strictEqual((yield* value("ha_relayer_active_connections")).value, 1)
-        assert.strictEqual((yield* value("ha_relayer_request_bodies_bytes")).value, body.length)
-        assert.strictEqual((yield* value("ha_relayer_relays_in_flight")).value, 1)
-        assert.strictEqual((yield* value("ha_relayer_seen_requests")).value, 1)
+        assert.strictEqual(yield* gauge("ha_relayer_active_connections"), 1)
+        assert.strictEqual(yield* gauge("ha_relayer_request_bodies_bytes"), body.length)
+        assert.strictEqual(yield* gauge("ha_relayer_relays_in_flight"), 1)
+        assert.strictEqual(yield* gauge("ha_relayer_seen_requests"), 1)
       })
     )
   )
@@ -539,6 +546,21 @@ describe("a drain", () => {
         assert.strictEqual(yield* server.drain(Duration.millis(100)), 1)
         yield* Effect.promise(() => connection.untilEnded())
         assert.strictEqual(yield* World.charged(header), 0n)
+      })
+    )
+  )
+
+  it.live("cuts a request whose body does not end", () =>
+    served({}, (script, port) =>
+      Effect.gen(function* () {
+        const connection = yield* rawConnection(port)
+        connection.send(httpRequest(World.requestBytes(yield* World.currentSession, "1")).subarray(0, -10))
+        while ((yield* gauge("ha_relayer_request_bodies_bytes")) === 0) yield* Effect.sleep(1)
+        const server = yield* RelayServer
+        const draining = yield* Effect.forkChild(server.drain(Duration.millis(200)))
+        yield* Effect.promise(() => connection.untilEnded())
+        assert.strictEqual(yield* Fiber.join(draining), 1)
+        assert.strictEqual(script.calls, 0)
       })
     )
   )
