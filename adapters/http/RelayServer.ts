@@ -10,7 +10,7 @@ import { Blocks } from "../../domain/ports/Blocks.ts"
 import { fillGauge } from "../../domain/observability/FillGauge.ts"
 import { relayMetrics, UNREAD } from "../../domain/relay/RelayMetrics.ts"
 import type { RefusalCause } from "../../domain/relay/RelayRefusal.ts"
-import { plainRefusal, type ReadyReason, ServeRelay } from "../../domain/relay/ServeRelay.ts"
+import { plainRefusal, type ReadyReason, type RelayAnswer, ServeRelay } from "../../domain/relay/ServeRelay.ts"
 import { StepTracer } from "../../domain/tracing/StepTracer.ts"
 import { parseTraceparent } from "../../domain/tracing/Traceparent.ts"
 import { CannotListen } from "../../domain/lifecycle/CannotListen.ts"
@@ -81,26 +81,29 @@ export class RelayServer extends Context.Service<
         yield* fillGauge("ha_relayer_active_connections", "Open connections of gateways", () => sockets.size)
         yield* fillGauge("ha_relayer_request_bodies_bytes", "Bytes of request bodies held now", () => room.used)
 
-        const relay = Effect.fnUntraced(function* (
-          request: IncomingMessage,
-          response: ServerResponse,
-          body: Uint8Array | BodyProblem
-        ) {
-          if (typeof body === "string") metrics.rejected(UNREAD, UNREAD_BODY[body])
-          const answer =
-            typeof body === "string"
-              ? plainRefusal(UNREAD_BODY[body], options.maxBodyBytes)
-              : yield* relays.serve({
-                  body,
-                  rpcType: textOf(request.headers["rpc-type"]),
-                  headers: outerHeaders(request),
-                  peer: request.socket.remoteAddress ?? ""
-                })
-          if (tracer.enabled) {
-            yield* tracer.note(() => ({ attributes: { "http.response.status_code": answer.status } }))
+        const answerTo = (request: IncomingMessage, body: Uint8Array | BodyProblem): Effect.Effect<RelayAnswer> => {
+          if (typeof body === "string") {
+            metrics.rejected(UNREAD, UNREAD_BODY[body])
+            return Effect.succeed(plainRefusal(UNREAD_BODY[body], options.maxBodyBytes))
           }
-          yield* reply(request, response, answer, !server.listening, replies)
-        })
+          return relays.serve({
+            body,
+            rpcType: textOf(request.headers["rpc-type"]),
+            headers: outerHeaders(request),
+            peer: request.socket.remoteAddress ?? ""
+          })
+        }
+
+        const relay = (request: IncomingMessage, response: ServerResponse, body: Uint8Array | BodyProblem) =>
+          Effect.flatMap(answerTo(request, body), (answer) => {
+            const replied = reply(request, response, answer, !server.listening, replies)
+            return tracer.enabled
+              ? Effect.andThen(
+                  tracer.note(() => ({ attributes: { "http.response.status_code": answer.status } })),
+                  replied
+                )
+              : replied
+          })
 
         const traced = (request: IncomingMessage, effect: Effect.Effect<void>) => {
           if (!tracer.enabled) return effect

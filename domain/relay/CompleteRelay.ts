@@ -85,17 +85,17 @@ export class CompleteRelay extends Context.Service<
           })
         }
 
-        const sign = Effect.fnUntraced(function* (relay: AdmittedRelay, answer: BackendAnswer) {
+        const sign = (relay: AdmittedRelay, answer: BackendAnswer): Effect.Effect<RelayResponse, RelayRefused> => {
           const payload = responsePayload(answer)
           const unsigned = buildResponse({ sessionHeader: relay.header, payload }, sha256)
           // A POKTHTTPResponse has a status, so its encoding is never empty.
-          if (Result.isFailure(unsigned)) return yield* Effect.die(unsigned.failure)
-          const signature = yield* Effect.catch(
-            keys.sign(relay.supplier, responseSignableHash(unsigned.success, sha256)),
-            () => refuserFor(relay.header, relay.supplier, true)("supplier_not_served", relay.supplier)
-          )
-          return withSignature(unsigned.success, signature)
-        })
+          if (Result.isFailure(unsigned)) return Effect.die(unsigned.failure)
+          const { success: response } = unsigned
+          return Effect.matchEffect(keys.sign(relay.supplier, responseSignableHash(response, sha256)), {
+            onSuccess: (signature) => Effect.succeed(withSignature(response, signature)),
+            onFailure: () => refuserFor(relay.header, relay.supplier, true)("supplier_not_served", relay.supplier)
+          })
+        }
 
         /** Records the relay if it meets the difficulty; whether it did. */
         const mine = Effect.fnUntraced(function* (relay: AdmittedRelay, response: RelayResponse) {
