@@ -1,15 +1,16 @@
 /**
- * Verifies signatures in turns of the event loop. Requests that came in together are first all read, then verified one
- * after the other, then forwarded one after the other: each part finds its code and data in the processor's caches.
- * A turn begins as soon as what is readable now is read, so that a single request does not wait.
+ * Verifies signatures one in each turn of the event loop: whatever is readable is read in between. Verdicts are handed on
+ * several at a time, so that the requests are forwarded one after the other, which finds its code and data in the
+ * processor's caches, and sent together. A turn begins as soon as what is readable now is read, so that a single request
+ * does not wait.
  */
 import { Effect } from "effect"
 import type { RingVerifier } from "../../domain/ports/RingVerifier.ts"
 import type { RingSignature } from "../../domain/ring/RingSignature.ts"
 import type { VerifyRing } from "../../domain/ring/RingVerification.ts"
 
-/** Signatures of one turn: about 2 ms in which nothing else is read. */
-const TURN = 8
+/** Verdicts handed on at a time, at most: the first of them waits for the others, about 2 ms. */
+const HANDED_ON = 8
 
 /** A caller that waits for its verdict. */
 interface Waiting {
@@ -20,16 +21,26 @@ interface Waiting {
   isGivenUp: boolean
 }
 
+/** A caller and what it is to be told. */
+interface Verified {
+  readonly caller: Waiting
+  readonly verdict: Effect.Effect<boolean>
+}
+
 /** `verify` for callers that wait for their turn, in the order in which they came. */
 export const makeVerificationTurns = (verify: VerifyRing): RingVerifier["Service"] => {
   const waiting: Array<Waiting> = []
+  const verified: Array<Verified> = []
 
   const turn = (): void => {
-    const callers = waiting.splice(0, TURN)
-    // The next turn comes after what has become readable meanwhile.
-    if (waiting.length > 0) setImmediate(turn)
-    const verdicts = callers.map((caller) => (caller.isGivenUp ? Effect.interrupt : verdictOf(verify, caller)))
-    for (const [index, { answer }] of callers.entries()) answer(verdicts[index] ?? Effect.interrupt)
+    const caller = waiting.shift()
+    if (caller !== undefined) verified.push({ caller, verdict: verdictOf(verify, caller) })
+    if (waiting.length > 0) {
+      // The next turn comes after what has become readable meanwhile.
+      setImmediate(turn)
+      if (verified.length < HANDED_ON) return
+    }
+    for (const { caller: told, verdict } of verified.splice(0)) told.answer(verdict)
   }
 
   return {
@@ -43,7 +54,8 @@ export const makeVerificationTurns = (verify: VerifyRing): RingVerifier["Service
 }
 
 /** A defect is its caller's alone. */
-const verdictOf = (verify: VerifyRing, { message, signature }: Waiting): Effect.Effect<boolean> => {
+const verdictOf = (verify: VerifyRing, { isGivenUp, message, signature }: Waiting): Effect.Effect<boolean> => {
+  if (isGivenUp) return Effect.interrupt
   try {
     return Effect.succeed(verify(message, signature))
   } catch (defect) {

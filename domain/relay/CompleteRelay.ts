@@ -143,7 +143,11 @@ export class CompleteRelay extends Context.Service<
           call: BackendCall,
           restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
         ) {
-          const reserved = yield* Effect.exit(restore(step("reserve")(reserve(relay))))
+          const held = enabled ? undefined : meter.reserveHeld(relay.facts, relay.supplier)
+          const reserved =
+            held === undefined
+              ? yield* Effect.exit(restore(step("reserve")(reserve(relay))))
+              : Exit.succeed<Reservation>(held)
           if (Exit.isFailure(reserved)) {
             relay.forget()
             return yield* Effect.failCause(reserved.cause)

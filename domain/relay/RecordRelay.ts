@@ -220,8 +220,7 @@ export class RecordRelay extends Context.Service<
       )
 
       return RecordRelay.of({
-        record: (entry) =>
-          Effect.suspend(() => (silentUntil === undefined ? append(entry) : appendToSilent(entry, silentUntil))),
+        record: (entry) => (silentUntil === undefined ? append(entry) : appendToSilent(entry, silentUntil)),
         replay,
         flush: Effect.repeat(replay, { until: (isEmpty) => isEmpty, schedule: Schedule.spaced(FLUSH_INTERVAL) }).pipe(
           Effect.onInterrupt(() => tellLeft),

@@ -52,6 +52,8 @@ export const uncharged: Reservation = { keep: () => {}, release: () => {} }
 export class RelayMeter extends Context.Service<
   RelayMeter,
   {
+    /** Takes one relay's cost from what is held, without an effect; none where `reserve` has more to do. */
+    readonly reserveHeld: (facts: SessionFacts, supplier: string) => Reservation | undefined
     /** Takes one relay's cost, or none when the share is consumed. */
     readonly reserve: (
       facts: SessionFacts,
@@ -300,20 +302,26 @@ export class RelayMeter extends Context.Service<
         }
       })
 
+      const reserveHeld = (facts: SessionFacts, supplier: string): Reservation | undefined => {
+        const { unit } = facts
+        if (!meter.enabled || unit === undefined) return uncharged
+        const allowance = allowanceOf(facts, unit, supplier)
+        const isEnough =
+          allowance.available - 1 > allowance.low ||
+          (allowance.available > 0 && (allowance.isPrefetching || allowance.taking !== undefined || isDraining))
+        return isEnough ? spend(allowance, facts.header.serviceId) : undefined
+      }
+
       return RelayMeter.of({
+        reserveHeld,
         reserve: (facts, supplier) =>
           Effect.suspend(() => {
-            const { unit } = facts
-            if (!meter.enabled || unit === undefined) return Effect.succeed(uncharged)
-            const allowance = allowanceOf(facts, unit, supplier)
+            const held = reserveHeld(facts, supplier)
+            if (held !== undefined || facts.unit === undefined) return Effect.succeed(held ?? uncharged)
+            const allowance = allowanceOf(facts, facts.unit, supplier)
             if (allowance.available > 0) {
               const reservation = spend(allowance, facts.header.serviceId)
-              return allowance.available > allowance.low ||
-                allowance.isPrefetching ||
-                allowance.taking !== undefined ||
-                isDraining
-                ? Effect.succeed(reservation)
-                : Effect.as(prefetch(allowance, facts), reservation)
+              return Effect.as(prefetch(allowance, facts), reservation)
             }
             // Held meanwhile: a chunk that comes in is not to be forgotten with a session that ended while it was asked
             // for, nor with an allowance that makes room.

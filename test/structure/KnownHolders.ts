@@ -86,7 +86,8 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     warned: { bound: "one failure to load; weak", metric: "none: at most one entry" }
   },
   "adapters/crypto/VerificationTurns.ts": {
-    waiting: { bound: "callers that wait: relays in flight", metric: IN_FLIGHT }
+    waiting: { bound: "callers that wait: relays in flight", metric: IN_FLIGHT },
+    verified: { bound: "HANDED_ON verdicts", metric: "none: eight at most" }
   },
   "adapters/demo/DemoBackend.ts": { chunks: local("body of one request of the demo's own relayer") },
   "adapters/http/AnswerTurns.ts": {
