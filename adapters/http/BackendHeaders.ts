@@ -46,8 +46,9 @@ export const requestHeaders = (request: BackendRequest, configured: ConfiguredHe
   const dropped: Array<string> = []
   for (const { key, values } of request.payload.headers) {
     const name = key.toLowerCase()
-    if (name === "connection") dropped.push(...tokensOf(values))
-    else set(name, values)
+    if (name !== "connection") set(name, values)
+    // One by one: a caller may name more than a call takes arguments.
+    else for (const token of tokensOf(values)) dropped.push(token)
   }
   for (const name of dropped) lines.delete(name)
   for (const name of FILLED) {
