@@ -150,6 +150,7 @@ export const layer = (settings: BlockWatchSettings): Layer.Layer<Blocks | BlockE
             ? Effect.fail(new ChainUnavailable({ operation: "latest", cause: new Error("no block was seen yet") }))
             : Effect.succeed(ledger.latest)
         ),
+        peek: () => ledger.latest,
         at,
         changes: Stream.fromPubSub(changes)
       })

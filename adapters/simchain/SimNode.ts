@@ -105,6 +105,7 @@ export const makeSimNode = (
       ports: {
         blocks: Blocks.of({
           latest: Effect.sync(latest),
+          peek: latest,
           at: (height) =>
             Effect.suspend(() => {
               const failure = readFailure("block")

@@ -35,6 +35,7 @@ export const makeSupplierKeys = (
   sign: SignMessage
 ): SupplierKeys["Service"] => ({
   held: Effect.map(SubscriptionRef.get(ring), addresses),
+  isHeld: (supplier) => SubscriptionRef.getUnsafe(ring).has(supplier),
   publicKey: (supplier) =>
     Effect.sync(() => {
       const key = SubscriptionRef.getUnsafe(ring).get(supplier)
@@ -45,7 +46,7 @@ export const makeSupplierKeys = (
       const key = SubscriptionRef.getUnsafe(ring).get(supplier)
       return key === undefined
         ? Effect.fail(new KeyNotHeld({ supplier }))
-        : Effect.sync(() => sign(Redacted.value(key.privateKey), message))
+        : Effect.succeed(sign(Redacted.value(key.privateKey), message))
     }),
   changes: Stream.map(SubscriptionRef.changes(ring), addresses)
 })

@@ -31,6 +31,8 @@ export class Blocks extends Context.Service<
   {
     /** Newest committed block seen by this process. Fails only until the first block was seen. Cheap: no round trip. */
     readonly latest: Effect.Effect<Block, ChainUnavailable>
+    /** The same without an effect, for what is done for each relay; none until the first block was seen. */
+    readonly peek: () => Block | undefined
     /** The block at `height`; none when it is not committed yet or pruned. */
     readonly at: (height: bigint) => Effect.Effect<Option.Option<Block>, ChainUnavailable>
     /** Newest block, then each newer one. Reconnects by itself; ends only with its scope. */

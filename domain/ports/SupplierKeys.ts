@@ -15,6 +15,8 @@ export class SupplierKeys extends Context.Service<
   {
     /** Operator addresses whose keys are loaded, in ascending order. No I/O. */
     readonly held: Effect.Effect<ReadonlyArray<SupplierAddress>>
+    /** Whether the supplier's key is loaded. No I/O. */
+    readonly isHeld: (supplier: SupplierAddress) => boolean
     /** 33-byte compressed public key. No I/O. */
     readonly publicKey: (supplier: SupplierAddress) => Effect.Effect<Option.Option<Uint8Array>>
     /**

@@ -19,7 +19,7 @@ import { decodeHttpRequest, type HttpRequestPayload } from "./PoktHttp.ts"
 import { RelayPolicyRef, type ServicePolicy } from "./RelayPolicy.ts"
 import { RegistryGate } from "./RegistryGate.ts"
 import { RelayRefused, type RefusalCause } from "./RelayRefusal.ts"
-import { decodeRelayRequest, type RelayRequest, signableHash } from "./RelayRequest.ts"
+import { decodeRelayRequest, type RelayRequest, signableHash, withSessionHeader } from "./RelayRequest.ts"
 import { RingDirectory, type RingUnknown } from "./RingDirectory.ts"
 import { SeenRequests } from "./SeenRequests.ts"
 import { SessionDirectory, type SessionFacts } from "./SessionDirectory.ts"
@@ -102,22 +102,27 @@ export class AdmitRelay extends Context.Service<
         )
         yield* fillGauge("ha_relayer_lookup_peers", "Peers whose chain look-ups are counted", () => lookups.size)
 
-        const read = Effect.fnUntraced(function* ({ body, rpcType, peer }: RelayInput) {
+        const read = Effect.fnUntracedEager(function* ({ body, rpcType, peer }: RelayInput) {
           const decoded = decodeRelayRequest(body)
           if (Result.isFailure(decoded)) return yield* refusePlain("unreadable", decoded.failure.message)
-          const request = decoded.success
-          const { sessionHeader: header, supplierOperatorAddress } = request.meta
-          if (header === undefined) return yield* refusePlain("unreadable", "session header is missing")
+          let request = decoded.success
+          const { sessionHeader, supplierOperatorAddress } = request.meta
+          if (sessionHeader === undefined) return yield* refusePlain("unreadable", "session header is missing")
+          let header = sessionHeader
           const kept = sessions.peek(header, clock.currentTimeMillisUnsafe())
           // A header of the chain's own is valid; checking its address again is dear.
-          if (kept === undefined || !isSameSessionHeader(header, kept.header)) {
+          if (kept !== undefined && isSameSessionHeader(header, kept.header)) {
+            header = kept.header
+            request = withSessionHeader(request, header)
+          } else {
             const valid = validateSessionHeader(header)
             if (Result.isFailure(valid)) return yield* refusePlain("unreadable", valid.failure.message)
           }
           const supplier = supplierAddress(supplierOperatorAddress)
-          if (Option.isNone(yield* keys.publicKey(supplier))) return yield* refusePlain("supplier_not_served", supplier)
+          if (!keys.isHeld(supplier)) return yield* refusePlain("supplier_not_served", supplier)
           const refuse = refuserFor(header, supplier, false)
-          const { height } = yield* Effect.catch(blocks.latest, (cause) => refuse("chain_unreadable", cause.message))
+          const { height } =
+            blocks.peek() ?? (yield* Effect.catch(blocks.latest, (cause) => refuse("chain_unreadable", cause.message)))
           if (!isPlausible(header, height)) {
             return yield* refuse(
               "implausible_heights",

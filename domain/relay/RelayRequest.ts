@@ -84,6 +84,12 @@ export const validateRelayRequest = (request: RelayRequest): Result.Result<void,
   return Result.void
 }
 
+/** The request with a header that says the same: one object for all relays of a session. */
+export const withSessionHeader = ({ meta, payload }: RelayRequest, sessionHeader: SessionHeader): RelayRequest => ({
+  meta: { sessionHeader, signature: meta.signature, supplierOperatorAddress: meta.supplierOperatorAddress },
+  payload
+})
+
 /** A request with every field empty and no session header. */
 export const emptyRelayRequest = (): RelayRequestDraft => ({
   meta: { sessionHeader: undefined, signature: NO_BYTES, supplierOperatorAddress: "" },

@@ -6,14 +6,15 @@
  * A request is entered once its signature is verified and taken out again when it was refused after all, was given up,
  * or its backend failed: it was not charged, so the gateway that sends the same bytes again is served, not told 409.
  */
-import { bytesToText } from "../wire/ByteText.ts"
-
 /**
- * Bytes of the signable hash and bits of c₀ that are kept. Different calls never meet by chance; of a million identical
- * calls in one session two meet with a chance of 1 : 30 000 000. A key takes about 60 bytes of memory.
+ * Bytes of the signable hash and of c₀, the low ones, that are kept. Different calls never meet by chance; of a million
+ * identical calls in one session two meet with a chance of 1 : 30 000 000. A key takes about 70 bytes of memory.
  */
 const HASH_BYTES = 16
-const CHALLENGE_BITS = 64
+const CHALLENGE_BYTES = 8
+/** Bytes of a key while its text is made of them. */
+const keyBytes = new Uint8Array(HASH_BYTES + CHALLENGE_BYTES)
+const keyView = new DataView(keyBytes.buffer)
 
 /** Remembered requests of one session, oldest first. */
 interface SeenSession {
@@ -48,7 +49,23 @@ export class SeenRequests {
 
   /** The key of a request. `signableHash` is 32 bytes, `challenge` c₀. */
   keyOf(signableHash: Uint8Array, challenge: bigint): string {
-    return `${bytesToText(signableHash, 0, HASH_BYTES)}${BigInt.asUintN(CHALLENGE_BITS, challenge).toString(36)}`
+    for (let i = 0; i < HASH_BYTES; i++) keyBytes[i] = signableHash[i] ?? 0
+    keyView.setBigUint64(HASH_BYTES, challenge)
+    // One character for two bytes, all in one call that spreads nothing: a quarter of the time of digits.
+    return String.fromCharCode(
+      keyView.getUint16(0),
+      keyView.getUint16(2),
+      keyView.getUint16(4),
+      keyView.getUint16(6),
+      keyView.getUint16(8),
+      keyView.getUint16(10),
+      keyView.getUint16(12),
+      keyView.getUint16(14),
+      keyView.getUint16(16),
+      keyView.getUint16(18),
+      keyView.getUint16(20),
+      keyView.getUint16(22)
+    )
   }
 
   /**

@@ -12,7 +12,7 @@ import { Blocks, type ChainUnavailable } from "../ports/Blocks.ts"
 import { ChainQuery, type ServiceNotFound, SessionNotFound } from "../ports/ChainQuery.ts"
 import { ApplicationAddress, ServiceId, SupplierAddress } from "../protocol/Identifiers.ts"
 import { graceEnd } from "../session/SessionWindow.ts"
-import type { SessionHeader } from "./SessionHeader.ts"
+import { keepEncoding, type SessionHeader } from "./SessionHeader.ts"
 
 /**
  * Sessions kept, about 2 KB each; a relayer of 100 applications and 10 services sees about 3 000 in an hour of short
@@ -100,7 +100,7 @@ export class SessionDirectory extends Context.Service<
         const { header, suppliers, graceEnd: until } = yield* Effect.onError(session, () => Fiber.interrupt(reading))
         const [computeUnitsPerRelay, target, params] = yield* Fiber.join(reading)
         return {
-          header,
+          header: keepEncoding(header),
           suppliers: new Set(suppliers.map(({ operatorAddress }) => operatorAddress)),
           graceEnd: until,
           computeUnitsPerRelay,

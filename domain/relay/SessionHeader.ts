@@ -3,7 +3,7 @@ import { Result, Schema } from "effect"
 import { decodeAddress } from "../keys/Address.ts"
 import { toUtf8 } from "../wire/ByteText.ts"
 import type { ProtoReader } from "../wire/ProtoReader.ts"
-import type { ProtoWriter } from "../wire/ProtoWriter.ts"
+import { encodeMessage, type ProtoWriter } from "../wire/ProtoWriter.ts"
 
 /** `pocket.session.SessionHeader`. Texts are byte text, heights int64; nothing is checked but the encoding. */
 export interface SessionHeader {
@@ -74,6 +74,21 @@ export const readSessionHeader = (reader: ProtoReader, draft: SessionHeaderDraft
 
 /** Writes the fields of a session header; for `ProtoWriter.message`. */
 export const writeSessionHeader = (writer: ProtoWriter, header: SessionHeader): void => {
+  const encoded = encodings.get(header)
+  if (encoded === undefined) writeFields(writer, header)
+  else writer.encoded(encoded)
+}
+
+/** The header itself, whose encoding is made once for all messages that carry it: five for each relay of its session. */
+export const keepEncoding = (header: SessionHeader): SessionHeader => {
+  encodings.set(header, encodeMessage(writeFields, header))
+  return header
+}
+
+/** Encodings of headers that are kept by others, for as long as they are. */
+const encodings = new WeakMap<SessionHeader, Uint8Array>()
+
+const writeFields = (writer: ProtoWriter, header: SessionHeader): void => {
   writer.text(1, header.applicationAddress)
   writer.text(2, header.serviceId)
   writer.text(3, header.sessionId)

@@ -64,9 +64,14 @@ export class ProtoWriter {
   presentBytes(field: number, value: Uint8Array): void {
     this.tag(field, LENGTH_DELIMITED)
     this.varint(value.length)
-    this.reserve(value.length)
-    this.buffer.set(value, this.position)
-    this.position += value.length
+    this.encoded(value)
+  }
+
+  /** Fields that are encoded already, as they are. */
+  encoded(fields: Uint8Array): void {
+    this.reserve(fields.length)
+    this.buffer.set(fields, this.position)
+    this.position += fields.length
   }
 
   /** Byte text, empty omitted. */

@@ -81,7 +81,10 @@ export const layerOver = (port: number) =>
   Layer.mergeAll(
     SupplierStoreRedis.layer,
     LeasesRedis.layerWith(Duration.hours(1)),
-    Layer.mock(Blocks, { latest: Effect.succeed({ height: 2n, hash: new Uint8Array(32), timeUnixNano: 0n }) }),
+    Layer.mock(Blocks, {
+      latest: Effect.succeed({ height: 2n, hash: new Uint8Array(32), timeUnixNano: 0n }),
+      peek: () => undefined
+    }),
     Layer.mock(ChainQuery, {
       computeUnitsPerRelayAt: () => Effect.succeed(100n),
       sharedParamsAt: () => Effect.succeed(defaultSharedParams)

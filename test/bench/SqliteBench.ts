@@ -71,7 +71,10 @@ const layerOver = (directory: string) =>
       submission: defaultMinerSettings.submission,
       fleet: defaultMinerSettings.fleet
     }),
-    Layer.mock(Blocks, { latest: Effect.succeed({ height: 2n, hash: new Uint8Array(32), timeUnixNano: 0n }) }),
+    Layer.mock(Blocks, {
+      latest: Effect.succeed({ height: 2n, hash: new Uint8Array(32), timeUnixNano: 0n }),
+      peek: () => undefined
+    }),
     Layer.mock(ChainQuery, {
       computeUnitsPerRelayAt: () => Effect.succeed(100n),
       sharedParamsAt: () => Effect.succeed(defaultSharedParams)

@@ -17,6 +17,7 @@ export const blocksContract = (name: string, layer: () => Layer.Layer<Blocks | C
         const latest = yield* blocks.latest
         assert.isTrue(latest.height >= 1n)
         assert.strictEqual(latest.hash.length, 32)
+        assert.deepStrictEqual(blocks.peek(), latest)
         assert.deepStrictEqual(yield* blocks.at(latest.height), Option.some(latest))
       })
     )
@@ -39,6 +40,7 @@ export const blocksContract = (name: string, layer: () => Layer.Layer<Blocks | C
         for (let count = 0; count < 3; count++) {
           yield* nextBlock
           seen.push(yield* blocks.latest)
+          assert.deepStrictEqual(blocks.peek(), seen.at(-1))
         }
         for (const [index, block] of seen.entries()) {
           assert.deepStrictEqual(yield* blocks.at(block.height), Option.some(block))

@@ -42,6 +42,7 @@ export const supplierKeysContract = (
             const [supplier] = yield* keys.held
             assert.strictEqual(toHex(yield* keys.sign(supplier!, hex(each.message_hex))), each.signature_hex)
             assert.strictEqual(toHex(Option.getOrThrow(yield* keys.publicKey(supplier!))), each.pubkey_hex)
+            assert.isTrue(keys.isHeld(supplier!))
           })
         )
       )
@@ -71,6 +72,7 @@ export const supplierKeysContract = (
           const error = yield* Effect.flip(keys.sign(stranger, new Uint8Array(32)))
           assert.deepStrictEqual(error, new KeyNotHeld({ supplier: stranger }))
           assert.isTrue(Option.isNone(yield* keys.publicKey(stranger)))
+          assert.isFalse(keys.isHeld(stranger))
         })
       )
     )
@@ -87,6 +89,7 @@ export const supplierKeysContract = (
             Array.from(sets, (set) => set.length),
             [40, 39]
           )
+          assert.isFalse(keys.isHeld(SupplierAddress.make(first!.address)))
           yield* Effect.flip(keys.sign(SupplierAddress.make(first!.address), new Uint8Array(32)))
         })
       )

@@ -59,6 +59,7 @@ export const layer = (url: string): Layer.Layer<Blocks | ChainQuery | ChainTx | 
 
       const blocks = Blocks.of({
         latest: Effect.sync(() => latest),
+        peek: () => latest,
         at: (height) => call("Blocks", "at", height),
         changes: Stream.fromPubSub(changes)
       })

@@ -357,6 +357,9 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     "#sessions": { bound: "perSession and total; the oldest goes and is counted", metric: "ha_relayer_seen_requests" },
     keys: { bound: "perSession and total", metric: "ha_relayer_seen_requests" }
   },
+  "domain/relay/SessionHeader.ts": {
+    encodings: { bound: "weak; the sessions of `SessionDirectory`, 150 bytes each", metric: CACHES }
+  },
   "domain/ring/MemberCache.ts": {
     entries: { bound: "capacity; the least recently used goes", metric: RING_CACHES }
   },

@@ -223,6 +223,7 @@ describe("BlocksNode", () => {
       const chain = fakeChain(5)
       const node = yield* nobody(chain)
       const { about, blocks, reaches } = yield* follow([node])
+      assert.isUndefined(blocks.peek())
       const failure = Option.getOrThrow(Result.getFailure(yield* Effect.result(blocks.latest)))
       assert.strictEqual(failure._tag, "ChainUnavailable")
       const reasons = yield* about.reasons

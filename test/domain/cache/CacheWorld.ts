@@ -215,6 +215,7 @@ export const makeWorld: Effect.Effect<CacheWorld, never, Scope.Scope> = Effect.g
   })
   const blocks = Blocks.of({
     latest: Effect.map(SubscriptionRef.get(height), blockOf),
+    peek: () => blockOf(SubscriptionRef.getUnsafe(height)),
     at: (at) => Effect.succeed(Option.some(blockOf(at))),
     changes: Stream.map(SubscriptionRef.changes(height), blockOf)
   })

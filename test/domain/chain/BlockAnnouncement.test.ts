@@ -104,6 +104,7 @@ describe("announcements of blocks", () => {
       yield* broadcast.publish(BLOCK_CHANNEL, "garbage")
       const blocks = Blocks.of({
         latest: Effect.succeed(block),
+        peek: () => block,
         at: () => Effect.succeed(Option.none()),
         changes: Stream.make(block)
       })

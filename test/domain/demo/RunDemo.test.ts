@@ -19,13 +19,15 @@ import { testKey } from "../../support/RelayBuilder.ts"
 
 const key = testKey("demo supplier")
 const lines: Array<string> = []
+const block = { height: 3n, hash: new Uint8Array(32), timeUnixNano: 0n }
 
 const world = Layer.mergeAll(
   SupplierStoreMemory.layer,
   LeasesMemory.layer,
   SupplierKeysMemory.layer([Redacted.make(key.privateKey)]),
   Layer.succeed(Blocks, {
-    latest: Effect.succeed({ height: 3n, hash: new Uint8Array(32), timeUnixNano: 0n }),
+    latest: Effect.succeed(block),
+    peek: () => block,
     at: () => Effect.succeedNone,
     changes: Stream.never
   }),

@@ -34,7 +34,7 @@ describe("slow blocks", () => {
         Stream.tap(() => Effect.map(notices.all, (all) => seen.push(all.length)))
       )
       const watching = yield* watchBlockHealth({ slowAfter: limit }, notices).pipe(
-        Effect.provide(Layer.merge(Layer.mock(Blocks, { changes }), Logger.layer([logger]))),
+        Effect.provide(Layer.merge(Layer.mock(Blocks, { peek: () => undefined, changes }), Logger.layer([logger]))),
         Effect.forkChild
       )
       yield* Fiber.join(watching)

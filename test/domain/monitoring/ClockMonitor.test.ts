@@ -41,7 +41,12 @@ describe("the machine's clock", () => {
       })
       const blocks = yield* Queue.unbounded<Block>()
       const reasons = yield* watchClock(Duration.seconds(30)).pipe(
-        Effect.provide(Layer.merge(Layer.mock(Blocks, { changes: Stream.fromQueue(blocks) }), Logger.layer([logger])))
+        Effect.provide(
+          Layer.merge(
+            Layer.mock(Blocks, { peek: () => undefined, changes: Stream.fromQueue(blocks) }),
+            Logger.layer([logger])
+          )
+        )
       )
       let height = 0n
       const next = Effect.fnUntraced(function* (ahead: bigint, count: number) {

@@ -65,7 +65,7 @@ describe("advice about parameters", () => {
       const notices = makeNotices()
       const advising = yield* adviseOnParams(settings, notices).pipe(
         Effect.provide([
-          Layer.mock(Blocks, { changes: Stream.never }),
+          Layer.mock(Blocks, { peek: () => undefined, changes: Stream.never }),
           Layer.mock(ChainQuery, {
             sharedParams: Effect.suspend(() =>
               isAway
@@ -105,7 +105,7 @@ describe("advice about parameters", () => {
       )
       yield* adviseOnParams(settings, notices).pipe(
         Effect.provide([
-          Layer.mock(Blocks, { changes: Stream.fromQueue(blocks) }),
+          Layer.mock(Blocks, { peek: () => undefined, changes: Stream.fromQueue(blocks) }),
           Layer.mock(ChainQuery, {
             sharedParams: Effect.suspend(() =>
               shared === undefined

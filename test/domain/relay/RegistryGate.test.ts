@@ -35,6 +35,7 @@ const makeRegistry = Effect.gen(function* () {
   const keys = SupplierKeys.of({
     held: SubscriptionRef.get(held),
     changes: SubscriptionRef.changes(held),
+    isHeld: () => true,
     publicKey: () => Effect.succeed(Option.none()),
     sign: () => Effect.die("not asked here")
   })

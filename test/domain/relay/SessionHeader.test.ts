@@ -1,12 +1,37 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { isSameSessionHeader, type SessionHeader, validateSessionHeader } from "../../../domain/relay/SessionHeader.ts"
+import { decodeRelayRequest, encodeRelayRequest, withSessionHeader } from "../../../domain/relay/RelayRequest.ts"
+import {
+  isSameSessionHeader,
+  keepEncoding,
+  type SessionHeader,
+  validateSessionHeader
+} from "../../../domain/relay/SessionHeader.ts"
+import { hex, toHex } from "../../vectors/load.ts"
 import { aHeader, headerOf, relays } from "./RelayVectors.ts"
 
 const problemField = (changes: Partial<SessionHeader>): string => {
   const result = validateSessionHeader(aHeader(changes))
   return Result.isSuccess(result) ? "ok" : result.failure.field
 }
+
+describe("keepEncoding", () => {
+  it("changes no byte of a message", () => {
+    for (const relay of relays) {
+      const request = Result.getOrThrow(decodeRelayRequest(hex(relay.request_hex)))
+      const kept = keepEncoding(headerOf(relay.session_header))
+      assert.strictEqual(toHex(encodeRelayRequest(withSessionHeader(request, kept))), relay.request_hex)
+    }
+  })
+
+  it("keeps what the header says whose it is, no other that is equal", () => {
+    const header = keepEncoding(aHeader())
+    const empty = Result.getOrThrow(decodeRelayRequest(new Uint8Array()))
+    const encoded = (sessionHeader: SessionHeader) => toHex(encodeRelayRequest(withSessionHeader(empty, sessionHeader)))
+    assert.strictEqual(encoded(header), encoded({ ...header }))
+    assert.notStrictEqual(encoded(header), encoded({ ...header, sessionId: "other" }))
+  })
+})
 
 describe("validateSessionHeader", () => {
   it("accepts the headers of the vectors", () => {
