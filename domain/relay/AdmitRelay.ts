@@ -229,12 +229,15 @@ export class AdmitRelay extends Context.Service<
         })
 
         /** The signable hash, once the ring has signed it. */
-        const checkRing = Effect.fnUntraced(function* (relay: PlausibleRelay) {
-          yield* ringFor(relay)
-          const message = signableHash(relay.request, sha256)
-          if (yield* verifier.verify(message, relay.signature)) return message
-          return yield* refuseUnverified(relay, "ring_signature", "the ring equation does not hold")
-        })
+        const checkRing = (relay: PlausibleRelay): Effect.Effect<Uint8Array, RelayRefused> =>
+          Effect.flatMapEager(ringFor(relay), () => {
+            const message = signableHash(relay.request, sha256)
+            return Effect.flatMap(verifier.verify(message, relay.signature), (holds) =>
+              holds
+                ? Effect.succeed(message)
+                : refuseUnverified(relay, "ring_signature", "the ring equation does not hold")
+            )
+          })
 
         const verify = Effect.fnUntraced(function* (relay: PlausibleRelay) {
           const { header, supplier, signature } = relay

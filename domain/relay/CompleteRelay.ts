@@ -10,6 +10,7 @@ import { ServiceId } from "../protocol/Identifiers.ts"
 import { StepTracer } from "../tracing/StepTracer.ts"
 import { type AdmittedRelay, type PlausibleRelay, refuserFor } from "./AdmitRelay.ts"
 import { type BackendAnswer, responsePayload } from "./BackendAnswer.ts"
+import type { MinedRelay } from "./MinedRelay.ts"
 import { RecordRelay } from "./RecordRelay.ts"
 import { dehydrate, relayHash } from "./Relay.ts"
 import { isApplicable } from "./RelayDifficulty.ts"
@@ -98,32 +99,31 @@ export class CompleteRelay extends Context.Service<
         }
 
         /** Records the relay if it meets the difficulty; whether it did. */
-        const mine = Effect.fnUntraced(function* (relay: AdmittedRelay, response: RelayResponse) {
+        const mine = (relay: AdmittedRelay, response: RelayResponse): Effect.Effect<boolean, RelayRefused> => {
           const { header, facts, supplier } = relay
           const leaf = dehydrate(relay.request, response)
           const hash = relayHash(leaf, sha256)
-          if (!isApplicable(hash, facts.target)) return false
-          const entry = {
-            trace: yield* traceContext,
-            relay: {
-              relayHash: hash,
-              relayBytes: leaf,
-              computeUnitsPerRelay: facts.computeUnitsPerRelay,
-              sessionId: header.sessionId,
-              sessionEndHeight: header.sessionEndBlockHeight,
-              supplierOperatorAddress: supplier,
-              serviceId: header.serviceId,
-              applicationAddress: header.applicationAddress,
-              arrivalBlockHeight: relay.arrivalHeight,
-              publishedAtUnixNano: clock.currentTimeNanosUnsafe(),
-              sessionStartHeight: header.sessionStartBlockHeight
-            }
+          if (!isApplicable(hash, facts.target)) return Effect.succeed(false)
+          const mined: MinedRelay = {
+            relayHash: hash,
+            relayBytes: leaf,
+            computeUnitsPerRelay: facts.computeUnitsPerRelay,
+            sessionId: header.sessionId,
+            sessionEndHeight: header.sessionEndBlockHeight,
+            supplierOperatorAddress: supplier,
+            serviceId: header.serviceId,
+            applicationAddress: header.applicationAddress,
+            arrivalBlockHeight: relay.arrivalHeight,
+            publishedAtUnixNano: clock.currentTimeNanosUnsafe(),
+            sessionStartHeight: header.sessionStartBlockHeight
           }
-          yield* Effect.catch(recorder.record(entry), (cause) =>
-            refuserFor(header, supplier, true)("not_recordable", cause.message)
+          return Effect.flatMapEager(traceContext, (trace) =>
+            Effect.matchEffect(recorder.record({ trace, relay: mined }), {
+              onSuccess: () => Effect.succeed(true),
+              onFailure: (cause) => refuserFor(header, supplier, true)("not_recordable", cause.message)
+            })
           )
-          return true
-        })
+        }
 
         /** What the gateway gets for the backend's answer. */
         const answered = Effect.fnUntraced(function* (relay: AdmittedRelay, call: BackendCall) {

@@ -280,8 +280,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     name: "a signature that does not hold is let through",
     file: "domain/relay/AdmitRelay.ts",
-    line: "if (yield* verifier.verify(message, relay.signature)) return message",
-    mutant: "if ((yield* verifier.verify(message, relay.signature)) !== undefined) return message"
+    line: "return Effect.flatMap(verifier.verify(message, relay.signature), (holds) =>",
+    mutant: "return Effect.flatMap(Effect.as(verifier.verify(message, relay.signature), true), (holds) =>"
   },
   {
     name: "a replayed request is served again",
