@@ -89,11 +89,16 @@ export const followIntents = Effect.fnUntraced(function* (
     return state !== undefined && isDue(submission.kind, state)
   }
   const own = intents.filter(({ kind, sessionEnd }) => kind === submission.kind && sessionEnd === submission.sessionEnd)
+  const unsent = new Set(own.filter((intent, index) => isUnsent(submission, intent, own.slice(0, index), states)))
   const covered = new Set<SessionId>()
   const replaced = new Set<SessionId>()
   for (const [index, intent] of own.entries()) {
     const due = intent.sessions.filter(isDueNow)
-    const later = own.slice(index + 1).flatMap(({ sessions }) => sessions)
+    if (unsent.has(intent) && due.some(({ session }) => covered.has(session))) {
+      yield* dropIntent(intent).pipe(isolated("drop transaction", { height: block.height }))
+      continue
+    }
+    const later = own.slice(index + 1).flatMap((other) => (unsent.has(other) ? [] : other.sessions))
     const open: OpenIntent = {
       intent,
       due,
@@ -118,6 +123,23 @@ export const followIntents = Effect.fnUntraced(function* (
   const followed: Followed = { covered, replaced }
   return followed
 })
+
+/**
+ * Was it saved after the one that was last recorded for one of its sessions, and recorded for none? A transaction is
+ * recorded before it is sent. This one's save was told to have failed and took effect late, or its owner fell in between.
+ */
+const isUnsent = (
+  { kind }: Submission,
+  { sessions, txHash }: TxIntent,
+  earlier: ReadonlyArray<TxIntent>,
+  states: ReadonlyMap<SessionId, SessionState>
+): boolean => {
+  const recorded = sessions.map(({ session }) => {
+    const state = states.get(session)
+    return state === undefined ? txHash : (kind === "claim" ? state.claim : state.proof)?.txHash
+  })
+  return !recorded.includes(txHash) && earlier.some((other) => recorded.includes(other.txHash))
+}
 
 /** An intent with what its sessions say about it. */
 interface OpenIntent {

@@ -1,16 +1,17 @@
 /** Transactions of which it is not known whether they can still land: nobody pays twice for a claim that did, none is lost. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { MemoryStores } from "../../../adapters/memory/MemoryStores.ts"
 import { noFaults } from "../../../adapters/simchain/NodeFaults.ts"
 import { SimNode } from "../../../adapters/simchain/SimNode.ts"
 import { startMiner } from "../../../domain/mining/Miner.ts"
 import { Blocks } from "../../../domain/ports/Blocks.ts"
 import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { ChainTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
-import { StoreUnavailable, SupplierStore } from "../../../domain/ports/SupplierStore.ts"
+import { StoreUnavailable, SupplierStore, type TxIntent } from "../../../domain/ports/SupplierStore.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
-import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf, testSettings } from "./MinerWorld.ts"
+import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf, supplierAddress, testSettings } from "./MinerWorld.ts"
 import { hashesOf, noted, paidFor, type Sent, unavailable } from "./NotedTx.ts"
 
 const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
@@ -78,6 +79,62 @@ describe("a session that cannot be read after a commit failed", () => {
       assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
     }).pipe(inWorld({ params: wide }))
   )
+})
+
+describe("a transaction whose saving failed and took effect after its successor's", () => {
+  /** The first save of a kind is told to have failed; it takes effect with the second one, after it. */
+  const outOfOrder = (store: SupplierStore["Service"], of: TxIntent["kind"]): SupplierStore["Service"] => {
+    const late: Array<ReturnType<SupplierStore["Service"]["saveIntent"]>> = []
+    let saves = 0
+    return {
+      ...store,
+      saveIntent: (lease, intent) => {
+        const saved = store.saveIntent(lease, intent)
+        if (intent.kind !== of || ++saves > 2) return saved
+        if (saves === 2) return Effect.andThen(saved, Effect.all(late, { discard: true }))
+        late.push(saved)
+        return Effect.fail(new StoreUnavailable({ operation: "saveIntent", cause: "no answer in time" }))
+      }
+    }
+  }
+
+  for (const [of, kind] of [
+    ["claim", "CreateClaim"],
+    ["proof", "SubmitProof"]
+  ] as const) {
+    for (const heir of [false, true]) {
+      it.effect(`is not sent beside it${heir ? " by the next owner either" : ""}: ${kind}`, () =>
+        Effect.gen(function* () {
+          const sent: Array<Sent> = []
+          const node = yield* SimNode
+          const store = outOfOrder(yield* SupplierStore, of)
+          const tx = yield* noted(sent, (broadcast) =>
+            broadcast.kind === kind ? node.setFaults({ ...noFaults, inclusionDelayBlocks: 2n }) : Effect.void
+          )
+          const first = yield* Scope.fork(yield* Effect.scope)
+          const start = startMiner.pipe(Effect.provideService(ChainTx, tx), Effect.provideService(SupplierStore, store))
+          yield* Scope.provide(start, first)
+          const header = yield* headerAt(1n)
+          yield* append(header, relaysOf(header, 5))
+          for (let i = 0; i < 600 && hashesOf(sent, kind).size === 0; i++) yield* TestClock.adjust("50 millis")
+          assert.strictEqual((yield* store.intents(supplierAddress)).filter((intent) => intent.kind === of).length, 2)
+          if (heir) {
+            yield* Scope.close(first, Exit.void)
+            yield* MemoryStores.use((stores) =>
+              Effect.sync(() => {
+                stores.supplier(supplierAddress).fence = undefined
+              })
+            )
+            yield* start
+          }
+          yield* runBlocks(24)
+          assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+          assert.strictEqual(hashesOf(sent, kind).size, 1)
+          assert.deepStrictEqual(yield* store.intents(supplierAddress), [])
+        }).pipe(inWorld({ params: wide }))
+      )
+    }
+  }
 })
 
 describe("a broadcast that takes longer than a block", () => {
