@@ -151,12 +151,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     mutant: "onNone: () => true,"
   },
   {
-    name: "a claim is given up where a node that is behind does not show it",
-    file: "domain/settlement/Inclusion.ts",
-    line: "held.has(session) && !isOurs(held.get(session), root)",
-    mutant: "!isOurs(held.get(session), root)"
-  },
-  {
     name: "a proof is given up once it is in a block",
     file: "domain/settlement/Inclusion.ts",
     line: 'const isGone = kind === "claim" && block.height > height && isReplaced(intent, claims)',

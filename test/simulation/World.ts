@@ -210,8 +210,10 @@ export const makeWorld = Effect.fnUntraced(function* (scenario: Scenario) {
         serving.forgive()
         if (scenario.failBehavior === "open") serving.uncharged = true
       }
-      if (step.operation === "MeterStore.take" && scenario.failBehavior === "open" && isTooSlow(directive)) {
-        serving.uncharged = true
+      if (step.operation === "MeterStore.take") {
+        const millis = delayOf(directive)
+        if (scenario.failBehavior === "open" && millis >= TAKE_WAIT_MILLIS) serving.uncharged = true
+        if (millis >= TAKE_LIFE_MILLIS) serving.forgive()
       }
       record(`${step.replica}#${step.incarnation} ${step.operation}${subject(step)}${fate(directive)}`)
       return directive
@@ -366,8 +368,12 @@ const policyOf = (scenario: Scenario): RelayPolicy => ({
   meter: { ...defaultRelayPolicy.meter, failBehavior: scenario.failBehavior }
 })
 
-/** A relay waits 250 ms for the meter, then it is served uncharged where that is the policy. Source: `RelayMeter`. */
-const isTooSlow = ({ delayAfter = 0, delayBefore = 0 }: Directive): boolean => delayBefore + delayAfter >= 250
+/** So long a relay waits for the meter, then it is served uncharged where that is the policy. Source: `RelayMeter`. */
+const TAKE_WAIT_MILLIS = 250
+/** So long a chunk is waited for; then it stays charged, as after a crash. Source: `RelayMeter`. */
+const TAKE_LIFE_MILLIS = TAKE_WAIT_MILLIS + 10_000
+
+const delayOf = ({ delayAfter = 0, delayBefore = 0 }: Directive): number => delayBefore + delayAfter
 
 const outcome = (exit: Exit.Exit<unknown, unknown>): string => {
   if (exit._tag === "Success") return "ok"
