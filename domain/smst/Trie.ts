@@ -6,29 +6,27 @@
  */
 import { Result, Schema } from "effect"
 import { sha256 as nobleSha256, type Sha256 } from "../crypto/Sha256.ts"
-import { DigestList, digestKey } from "./DigestList.ts"
 import { EncodingPool } from "./EncodingPool.ts"
-import { InnerHash } from "./InnerHash.ts"
-import { sortByPath } from "./LeafOrder.ts"
+import { type LeafOutcome, makeLeafBatch } from "./LeafBatch.ts"
 import { EMPTY, EXTENSION, INNER, LEAF, NodeArena, STUB } from "./NodeArena.ts"
-import { CorruptNode, parseNode, readNode } from "./TrieNode.ts"
+import { TrieDigests } from "./TrieDigests.ts"
+import { CorruptNode, parseNode } from "./TrieNode.ts"
+import { TrieShape } from "./TrieShape.ts"
+import { TrieStubs, type UnresolvedNode } from "./TrieStubs.ts"
 import {
   bitOf,
   countOf,
   DIGEST_SIZE,
   emptyDigest,
   encodeLeaf,
+  INNER_SIZE,
   isEmptyDigest,
+  LEAF_OVERHEAD,
   leafPath,
-  PATH_BITS,
   pathOf,
   sumOf,
-  LEAF_OVERHEAD,
-  INNER_SIZE,
-  EXTENSION_SIZE,
   writeLeaf
 } from "./TrieSpec.ts"
-import { Uint64 } from "./Uint64.ts"
 
 /** One leaf to insert. */
 export interface BatchLeaf {
@@ -48,13 +46,6 @@ export interface NodeWrite {
   readonly encoding: Uint8Array
 }
 
-/**
- * What became of one leaf of a batch. `added`: its path was new. `replaced`: its path held other data, which is now
- * gone. `duplicate`: its path held, or another leaf of the batch brings, the same data; nothing changed. `superseded`:
- * a later leaf of the same batch has the same path and other data.
- */
-export type LeafOutcome = "added" | "replaced" | "duplicate" | "superseded"
-
 /** Result of a batch. */
 export interface BatchInsertion {
   /** One for each leaf, in the order given. */
@@ -68,16 +59,6 @@ export interface TrieCommit {
   readonly writes: ReadonlyArray<NodeWrite>
   /** 48-byte digests of nodes that no longer belong to the trie. */
   readonly deletes: ReadonlyArray<Uint8Array>
-}
-
-/** The operation needs a node that is still in the store. The trie is unchanged; resolve the node and repeat. */
-export class UnresolvedNode extends Schema.TaggedError<UnresolvedNode>()("UnresolvedNode", {
-  /** The 48-byte digest of the node. */
-  digest: Schema.Uint8Array
-}) {
-  override get message(): string {
-    return "a trie node needed here has not been read from the store"
-  }
 }
 
 /** There is no leaf under this key. The trie is unchanged. */
@@ -101,37 +82,22 @@ export type NodeView =
       readonly child: number
     }
 
-/** Nodes that are listed before they are hashed; what they need stays in a processor's first cache. */
-const DIGESTED_AT_ONCE = 64
-
 const firstOutcome = (insertion: BatchInsertion): LeafOutcome => insertion.outcomes[0] ?? "added"
 
 /** A trie. After a commit that the store refused, drop it and open a new one from the last stored root. */
 export class Trie {
   /** The hash function of this trie. */
   readonly sha256: Sha256
-  readonly #hash: InnerHash
   readonly #arena = new NodeArena()
   #root = 0
-  readonly #sum = new Uint64()
-  readonly #count = new Uint64()
-  /** Number of changes so far; tells a caller up the recursion whether anything below it changed. */
-  #revision = 0
-  #stubs = 0
-  /** Work list of `#computeDigest`. */
-  readonly #undigested = new Uint32Array(DIGESTED_AT_ONCE)
-  /** Digests of stored nodes that are no longer part of the trie. */
-  readonly #orphans = new DigestList()
-  /** Whether a node with the digest of an orphan may have come back: after a replacement or deletion only. */
-  #mayReturn = false
-  /** Encodings of leaves from `update` that have not been handed out, by slot. */
-  readonly #encodings = new Map<number, Uint8Array>()
-  /** Stubs that `unresolved` has named, by digest. */
-  readonly #awaited = new Map<string, Array<number>>()
+  readonly #shape = new TrieShape(this.#arena)
+  readonly #digests: TrieDigests
+  readonly #stubs: TrieStubs
 
   private constructor(sha256: Sha256) {
     this.sha256 = sha256
-    this.#hash = new InnerHash(sha256)
+    this.#digests = new TrieDigests(this.#arena, sha256)
+    this.#stubs = new TrieStubs(this.#arena, sha256)
   }
 
   /** A trie without leaves. */
@@ -143,20 +109,20 @@ export class Trie {
   static open(root: Uint8Array, sha256: Sha256 = nobleSha256): Trie {
     const trie = new Trie(sha256)
     if (isEmptyDigest(root)) return trie
-    trie.#root = trie.#makeStub(root, 0)
-    trie.#sum.set(sumOf(root))
-    trie.#count.set(countOf(root))
+    trie.#root = trie.#stubs.make(root, 0)
+    trie.#shape.sum.set(sumOf(root))
+    trie.#shape.count.set(countOf(root))
     return trie
   }
 
   /** Number of leaves, modulo 2^64; no hashing. */
   get count(): bigint {
-    return this.#count.value
+    return this.#shape.count.value
   }
 
   /** Sum of the weights, modulo 2^64; no hashing. */
   get sum(): bigint {
-    return this.#sum.value
+    return this.#shape.sum.value
   }
 
   /** Nodes in memory, stubs included: about 2.3 for each leaf of a trie built here, 89 bytes each. */
@@ -171,12 +137,12 @@ export class Trie {
 
   /** Whether every node has been handed out to be stored and no orphan waits. */
   get isStored(): boolean {
-    return this.#arena.isStored(this.#root) && this.#orphans.length === 0
+    return this.#arena.isStored(this.#root) && !this.#shape.hasOrphans
   }
 
   /** The 48-byte root: hash, sum, count. Computes what is missing; `digestSome` does that in slices. */
   root(): Uint8Array {
-    this.#computeDigest(this.#root, Number.POSITIVE_INFINITY)
+    this.#digests.compute(this.#root)
     return this.#arena.digest(this.#root)
   }
 
@@ -185,19 +151,19 @@ export class Trie {
    * is known now. Changes in between are allowed. One digest takes 0.5 µs with Node's hash, 2 µs with the pure one.
    */
   digestSome(maxHashes: number): boolean {
-    return this.#computeDigest(this.#root, maxHashes)
+    return this.#digests.compute(this.#root, maxHashes)
   }
 
   /** Digests of the stubs that inserting or reading these 32-byte paths meets first; empty when none is in the way. */
   unresolved(paths: ReadonlyArray<Uint8Array>): Array<Uint8Array> {
     const digests: Array<Uint8Array> = []
-    if (this.#stubs === 0) return digests
+    if (!this.#stubs.isAny) return digests
     const seen = new Set<number>()
     for (const path of paths) {
       const slot = this.#descend(path)
       if (this.#arena.kind(slot) !== STUB || seen.has(slot)) continue
       seen.add(slot)
-      digests.push(this.#await(slot))
+      digests.push(this.#stubs.await(slot))
     }
     return digests
   }
@@ -207,46 +173,13 @@ export class Trie {
    * asked for is ignored.
    */
   resolve(digest: Uint8Array, encoding: Uint8Array): Result.Result<void, CorruptNode> {
-    const key = digestKey(digest)
-    const slots = this.#awaited.get(key)
-    if (slots === undefined) return Result.void
-    const read = readNode(digest, encoding, this.sha256)
-    if (Result.isFailure(read)) return Result.fail(read.failure)
-    const arena = this.#arena
-    const node = read.success
-    // The digest does not cover where an extension starts.
-    if (node.kind === "extension" && slots.some((slot) => arena.link(slot) !== node.start)) {
-      return Result.fail(new CorruptNode({ digest, length: encoding.length, reason: "depth" }))
-    }
-    for (const slot of slots) {
-      const depth = arena.link(slot)
-      switch (node.kind) {
-        case "leaf":
-          arena.setKind(slot, LEAF)
-          arena.setPath(slot, node.path)
-          break
-        case "inner":
-          arena.setKind(slot, INNER)
-          arena.setChild(slot, 0, this.#makeStub(node.left, depth + 1))
-          arena.setChild(slot, 1, this.#makeStub(node.right, depth + 1))
-          break
-        case "extension":
-          arena.setKind(slot, EXTENSION)
-          arena.setPath(slot, node.path)
-          arena.setBounds(slot, node.start, node.end)
-          arena.setLink(slot, this.#makeStub(node.child, node.end))
-          break
-      }
-      this.#stubs--
-    }
-    this.#awaited.delete(key)
-    return Result.void
+    return this.#stubs.resolve(digest, encoding)
   }
 
   /** Whether the trie has a leaf on this 32-byte path. */
   has(path: Uint8Array): Result.Result<boolean, UnresolvedNode> {
     const slot = this.#descend(path)
-    if (this.#arena.kind(slot) === STUB) return Result.fail(this.#unresolvedAt(slot))
+    if (this.#arena.kind(slot) === STUB) return Result.fail(this.#stubs.unresolved(slot))
     return Result.succeed(this.#isLeafOf(slot, path))
   }
 
@@ -301,11 +234,9 @@ export class Trie {
   delete(key: Uint8Array): Result.Result<void, KeyNotFound | UnresolvedNode> {
     const path = pathOf(key, this.sha256)
     const found = this.#descend(path, true)
-    if (this.#arena.kind(found) === STUB) return Result.fail(this.#unresolvedAt(found))
+    if (this.#arena.kind(found) === STUB) return Result.fail(this.#stubs.unresolved(found))
     if (!this.#isLeafOf(found, path)) return Result.fail(new KeyNotFound({ key }))
-    this.#root = this.#remove(this.#root, 0, found)
-    this.#revision++
-    this.#mayReturn = true
+    this.#root = this.#shape.remove(this.#root, found)
     return Result.void
   }
 
@@ -323,10 +254,10 @@ export class Trie {
    * stored from now on. The chunks of one checkpoint, with no change in between, end with the root node.
    */
   takeWrites(limit: number): Array<NodeWrite> {
-    this.#computeDigest(this.#root, Number.POSITIVE_INFINITY)
+    this.#digests.compute(this.#root)
     const writes: Array<NodeWrite> = []
     this.#collect(this.#root, limit, writes, new EncodingPool())
-    this.#cancelDeletes(writes)
+    this.#shape.keep(writes)
     return writes
   }
 
@@ -335,9 +266,7 @@ export class Trie {
    * after `takeWrites` is through, as a write takes its digest off the list.
    */
   takeDeletes(limit = Number.POSITIVE_INFINITY): Array<Uint8Array> {
-    const deletes = this.#orphans.take(limit)
-    if (this.#orphans.length === 0) this.#mayReturn = false
-    return deletes
+    return this.#shape.takeOrphans(limit)
   }
 
   /** Place of the root node, for `view`. */
@@ -370,27 +299,16 @@ export class Trie {
 
   /** The 48-byte digest of a slot; computed if needed. */
   digestAt(slot: number): Uint8Array {
-    this.#computeDigest(slot, Number.POSITIVE_INFINITY)
+    this.#digests.compute(slot)
     return this.#arena.digest(slot)
   }
 
   /** Encoding of the node in a slot, or undefined if only the store has it: a stub, or a leaf that was handed out. */
   encodingAt(slot: number): Uint8Array | undefined {
     const kind = this.#arena.kind(slot)
-    if (kind !== INNER && kind !== EXTENSION) return this.#encodings.get(slot)
-    this.#computeDigest(slot, Number.POSITIVE_INFINITY)
-    return this.#encode(slot, new EncodingPool(INNER_SIZE))
-  }
-
-  #makeStub(digest: Uint8Array, depth: number): number {
-    if (isEmptyDigest(digest)) return EMPTY
-    const arena = this.#arena
-    const slot = arena.allocate(STUB)
-    arena.setDigest(slot, digest)
-    arena.markStored(slot)
-    arena.setLink(slot, depth)
-    this.#stubs++
-    return slot
+    if (kind !== INNER && kind !== EXTENSION) return this.#shape.encodings.get(slot)
+    this.#digests.compute(slot)
+    return this.#digests.encode(slot, new EncodingPool(INNER_SIZE))
   }
 
   /**
@@ -432,34 +350,20 @@ export class Trie {
     return true
   }
 
-  /** Notes that a stub is waited for, and returns its digest. */
-  #await(slot: number): Uint8Array {
-    const digest = this.#arena.digest(slot)
-    const key = digestKey(digest)
-    const slots = this.#awaited.get(key)
-    if (slots === undefined) this.#awaited.set(key, [slot])
-    else if (!slots.includes(slot)) slots.push(slot)
-    return digest
-  }
-
-  #unresolvedAt(slot: number): UnresolvedNode {
-    return new UnresolvedNode({ digest: this.#await(slot) })
-  }
-
   /** Inserts leaf encodings. With `handOut` they count as stored and are returned; else they wait for a commit. */
   #insertEncoded(
     encodings: ReadonlyArray<Uint8Array>,
     handOut: boolean
   ): Result.Result<BatchInsertion, UnresolvedNode> {
-    if (this.#stubs > 0) {
+    if (this.#stubs.isAny) {
       for (const encoding of encodings) {
         const slot = this.#descend(leafPath(encoding))
-        if (this.#arena.kind(slot) === STUB) return Result.fail(this.#unresolvedAt(slot))
+        if (this.#arena.kind(slot) === STUB) return Result.fail(this.#stubs.unresolved(slot))
       }
     }
     const arena = this.#arena
-    const batch = this.#makeBatch(encodings)
-    this.#root = this.#insertRange(this.#root, 0, batch, 0, batch.slots.length)
+    const batch = makeLeafBatch(arena, encodings, this.sha256)
+    this.#root = this.#shape.insert(this.#root, batch)
     // Slots by input index: the writes keep the order given.
     const slots = new Uint32Array(encodings.length)
     for (let position = 0; position < batch.slots.length; position++) {
@@ -479,282 +383,11 @@ export class Trie {
         arena.copyDigest(slot, digest)
         writes.push({ digest, encoding })
       } else {
-        this.#encodings.set(slot, encoding)
+        this.#shape.encodings.set(slot, encoding)
       }
     }
-    this.#cancelDeletes(writes)
+    this.#shape.keep(writes)
     return Result.succeed({ outcomes: batch.outcomes, writes })
-  }
-
-  /** Slots for the leaves of a batch, sorted by path, one for each path. */
-  #makeBatch(encodings: ReadonlyArray<Uint8Array>): Batch {
-    const arena = this.#arena
-    const batch: Batch = { slots: [], indexes: [], outcomes: encodings.map((): LeafOutcome => "added") }
-    let last: number = EMPTY
-    for (const index of sortByPath(encodings)) {
-      const encoding = encodings[index]
-      if (encoding === undefined) continue
-      const slot = arena.allocate(LEAF)
-      arena.setLeaf(slot, encoding, this.sha256(encoding))
-      if (last !== EMPTY && arena.firstDifference(last, slot, 0) === PATH_BITS) {
-        if (arena.digestsEqual(last, slot)) {
-          batch.outcomes[index] = "duplicate"
-          arena.release(slot)
-          continue
-        }
-        batch.outcomes[batch.indexes.pop() ?? 0] = "superseded"
-        batch.slots.pop()
-        arena.release(last)
-      }
-      batch.slots.push(slot)
-      batch.indexes.push(index)
-      last = slot
-    }
-    return batch
-  }
-
-  /** Inserts the leaves at positions `from` to `to` (exclusive) below `node`; returns what takes its place. */
-  #insertRange(node: number, depth: number, batch: Batch, from: number, to: number): number {
-    const arena = this.#arena
-    const revision = this.#revision
-    const kind = arena.kind(node)
-    if (kind === INNER && to - from > 1) {
-      const middle = this.#split(batch, depth, from, to)
-      const left = arena.child(node, 0)
-      const right = arena.child(node, 1)
-      const newLeft = middle > from ? this.#insertRange(left, depth + 1, batch, from, middle) : left
-      const newRight = to > middle ? this.#insertRange(right, depth + 1, batch, middle, to) : right
-      if (this.#revision !== revision) {
-        this.#retire(node)
-        arena.setChild(node, 0, newLeft)
-        arena.setChild(node, 1, newRight)
-      }
-      return node
-    }
-    if (kind === EXTENSION && to - from > 1) {
-      const end = arena.end(node)
-      const first = arena.firstDifference(node, batch.slots[from] ?? EMPTY, depth)
-      const last = arena.firstDifference(node, batch.slots[to - 1] ?? EMPTY, depth)
-      // The batch is sorted: what its first and last leaf have in common, all between them share.
-      if (first >= end && last >= end) {
-        const child = this.#insertRange(arena.link(node), end, batch, from, to)
-        if (this.#revision !== revision) {
-          this.#retire(node)
-          arena.setLink(node, child)
-        }
-        return node
-      }
-    }
-    let replacement = node
-    for (let position = from; position < to; position++) {
-      replacement = this.#insert(replacement, depth, batch, position)
-    }
-    return replacement
-  }
-
-  /** First position in `from` to `to` whose path goes right at `depth`. */
-  #split(batch: Batch, depth: number, from: number, to: number): number {
-    let low = from
-    let high = to
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#arena.pathBit(batch.slots[middle] ?? EMPTY, depth) === 0) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-
-  /** Inserts one leaf below `node`; returns what takes its place. */
-  #insert(node: number, depth: number, batch: Batch, position: number): number {
-    const arena = this.#arena
-    const leaf = batch.slots[position] ?? EMPTY
-    switch (arena.kind(node)) {
-      case EMPTY:
-        arena.addTotals(leaf, this.#sum, this.#count)
-        this.#revision++
-        return leaf
-      case LEAF:
-        return this.#insertAtLeaf(node, depth, batch, position)
-      case INNER: {
-        const side = arena.pathBit(leaf, depth)
-        const revision = this.#revision
-        const child = this.#insert(arena.child(node, side), depth + 1, batch, position)
-        if (this.#revision !== revision) {
-          this.#retire(node)
-          arena.setChild(node, side, child)
-        }
-        return node
-      }
-      case EXTENSION: {
-        const end = arena.end(node)
-        const difference = arena.firstDifference(node, leaf, depth)
-        if (difference < end) return this.#splitExtension(node, difference, leaf)
-        const revision = this.#revision
-        const child = this.#insert(arena.link(node), end, batch, position)
-        if (this.#revision !== revision) {
-          this.#retire(node)
-          arena.setLink(node, child)
-        }
-        return node
-      }
-      default:
-        return unresolvedDefect()
-    }
-  }
-
-  #insertAtLeaf(node: number, depth: number, batch: Batch, position: number): number {
-    const arena = this.#arena
-    const leaf = batch.slots[position] ?? EMPTY
-    const difference = arena.firstDifference(node, leaf, depth)
-    if (difference < PATH_BITS) {
-      arena.addTotals(leaf, this.#sum, this.#count)
-      this.#revision++
-      return this.#join(leaf, node, difference, depth, leaf)
-    }
-    const index = batch.indexes[position] ?? 0
-    if (arena.digestsEqual(node, leaf)) {
-      batch.outcomes[index] = "duplicate"
-      return node
-    }
-    batch.outcomes[index] = "replaced"
-    this.#dropLeaf(node)
-    arena.addTotals(leaf, this.#sum, this.#count)
-    this.#revision++
-    this.#mayReturn = true
-    return leaf
-  }
-
-  /** Puts a leaf beside the part of an extension from which its path departs at `difference`. */
-  #splitExtension(node: number, difference: number, leaf: number): number {
-    const arena = this.#arena
-    const start = arena.start(node)
-    const end = arena.end(node)
-    const child = arena.link(node)
-    const below = difference === end - 1 ? child : this.#extend(difference + 1, end, node, child)
-    arena.addTotals(leaf, this.#sum, this.#count)
-    this.#revision++
-    const inner = this.#join(leaf, below, difference, start, node)
-    this.#retire(node)
-    arena.release(node)
-    return inner
-  }
-
-  /**
-   * An inner node at `depth` with `leaf` on its side and `other` on the other one, below an extension from `start` along
-   * the path of `along` if the node does not begin there.
-   */
-  #join(leaf: number, other: number, depth: number, start: number, along: number): number {
-    const arena = this.#arena
-    const inner = arena.allocate(INNER)
-    const side = arena.pathBit(leaf, depth)
-    arena.setChild(inner, side, leaf)
-    arena.setChild(inner, 1 - side, other)
-    return depth === start ? inner : this.#extend(start, depth, along, inner)
-  }
-
-  #extend(start: number, end: number, along: number, child: number): number {
-    const arena = this.#arena
-    const extension = arena.allocate(EXTENSION)
-    arena.copyPath(along, extension)
-    arena.setBounds(extension, start, end)
-    arena.setLink(extension, child)
-    return extension
-  }
-
-  /** Takes the leaf in slot `leaf` out below `node`; returns what takes its place. All nodes on the way are resolved. */
-  #remove(node: number, depth: number, leaf: number): number {
-    const arena = this.#arena
-    switch (arena.kind(node)) {
-      case LEAF:
-        this.#dropLeaf(node)
-        return EMPTY
-      case EXTENSION: {
-        const child = this.#remove(arena.link(node), arena.end(node), leaf)
-        this.#retire(node)
-        const kind = arena.kind(child)
-        if (kind !== LEAF && kind !== EXTENSION) {
-          arena.setLink(node, child)
-          return node
-        }
-        if (kind === EXTENSION) {
-          this.#retire(child)
-          arena.setBounds(child, arena.start(node), arena.end(child))
-        }
-        arena.release(node)
-        return child
-      }
-      case INNER: {
-        const side = arena.pathBit(leaf, depth)
-        const child = this.#remove(arena.child(node, side), depth + 1, leaf)
-        const sibling = arena.child(node, 1 - side)
-        this.#retire(node)
-        const only = child === EMPTY ? sibling : sibling === EMPTY ? child : EMPTY
-        const kind = arena.kind(only)
-        if (kind === LEAF) {
-          arena.release(node)
-          return only
-        }
-        if (kind === EXTENSION) {
-          this.#retire(only)
-          arena.setBounds(only, arena.start(only) - 1, arena.end(only))
-          arena.release(node)
-          return only
-        }
-        arena.setChild(node, side, child)
-        return node
-      }
-      default:
-        return unresolvedDefect()
-    }
-  }
-
-  /** Takes a leaf out of totals and memory; the store's copy becomes an orphan. */
-  #dropLeaf(leaf: number): void {
-    const arena = this.#arena
-    arena.subtractTotals(leaf, this.#sum, this.#count)
-    this.#encodings.delete(leaf)
-    this.#retire(leaf)
-    arena.release(leaf)
-  }
-
-  /** Before a node changes or goes: the store's copy becomes an orphan, the digest is forgotten. */
-  #retire(node: number): void {
-    const arena = this.#arena
-    if (arena.isStored(node)) this.#orphans.add(arena.page(node).words, arena.digestWord(node))
-    arena.markDirty(node)
-  }
-
-  /** Nodes that are written are not deleted. Can only matter after a replacement or a deletion. */
-  #cancelDeletes(writes: ReadonlyArray<NodeWrite>): void {
-    if (!this.#mayReturn || writes.length === 0 || this.#orphans.length === 0) return
-    this.#orphans.remove(new Set(writes.map((write) => digestKey(write.digest))))
-  }
-
-  /** Computes the digest of a node, children first, with about `budget` hashes. Returns whether it is known now. */
-  #computeDigest(node: number, budget: number): boolean {
-    const arena = this.#arena
-    const slots = this.#undigested
-    for (let left = budget; !arena.hasDigest(node) && left > 0;) {
-      const limit = Math.min(left, slots.length)
-      const count = this.#listUndigested(node, 0, limit)
-      left -= arena.hashNodes(this.#hash, slots, count, left)
-    }
-    return arena.hasDigest(node)
-  }
-
-  /** Lists nodes without digest from position `count` on, children first, up to `limit`; returns their number. */
-  #listUndigested(node: number, count: number, limit: number): number {
-    const arena = this.#arena
-    if (arena.hasDigest(node)) return count
-    let listed = count
-    if (arena.kind(node) === INNER) {
-      listed = this.#listUndigested(arena.child(node, 0), listed, limit)
-      if (listed < limit) listed = this.#listUndigested(arena.child(node, 1), listed, limit)
-    } else {
-      listed = this.#listUndigested(arena.link(node), listed, limit)
-    }
-    if (listed < limit) this.#undigested[listed++] = node
-    return listed
   }
 
   /** Adds the nodes below `node` that the store lacks, children first, until there are `limit`. */
@@ -771,43 +404,16 @@ export class Trie {
     if (writes.length >= limit) return
     const digest = pool.take(DIGEST_SIZE)
     arena.copyDigest(node, digest)
-    writes.push({ digest, encoding: this.#encode(node, pool) })
+    writes.push({ digest, encoding: kind === LEAF ? this.#keptEncoding(node) : this.#digests.encode(node, pool) })
     arena.markStored(node)
-    if (kind === LEAF) this.#encodings.delete(node)
   }
 
-  /** Encoding of an inner node or extension whose digests are known, or of a leaf that was not handed out. */
-  #encode(node: number, pool: EncodingPool): Uint8Array {
-    const arena = this.#arena
-    switch (arena.kind(node)) {
-      case INNER: {
-        const encoding = pool.take(INNER_SIZE)
-        arena.loadChildren(this.#hash, node)
-        this.#hash.encode(encoding)
-        return encoding
-      }
-      case EXTENSION: {
-        const encoding = pool.take(EXTENSION_SIZE)
-        arena.writeExtension(encoding, node)
-        return encoding
-      }
-      default: {
-        const encoding = this.#encodings.get(node)
-        if (encoding === undefined) throw new Error("the encoding of this leaf is not kept")
-        return encoding
-      }
-    }
+  /** Encoding of a leaf that was not handed out, which it is with this. */
+  #keptEncoding(leaf: number): Uint8Array {
+    const { encodings } = this.#shape
+    const encoding = encodings.get(leaf)
+    if (encoding === undefined) throw new Error("the encoding of this leaf is not kept")
+    encodings.delete(leaf)
+    return encoding
   }
-}
-
-/** Leaves of one batch by position in path order, one for each path. `indexes` and `outcomes` refer to the input. */
-interface Batch {
-  readonly slots: Array<number>
-  readonly indexes: Array<number>
-  readonly outcomes: Array<LeafOutcome>
-}
-
-/** The way was checked before the change began, so this is unreachable. */
-const unresolvedDefect = (): never => {
-  throw new Error("a trie node was not resolved before a change")
 }

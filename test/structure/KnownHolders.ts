@@ -386,11 +386,10 @@ export const knownHolders: Readonly<Record<string, Readonly<Record<string, Bound
     "#types": local("types of one proof; its bytes are bounded"),
     "#checked": local("types of one proof; its bytes are bounded")
   },
-  "domain/smst/Trie.ts": {
-    "#encodings": {
-      bound: "leaves not handed out yet: one commit's",
-      metric: "ha_miner_session_tree_bytes"
-    },
+  "domain/smst/TrieShape.ts": {
+    encodings: { bound: "leaves not handed out yet: one commit's", metric: "ha_miner_session_tree_bytes" }
+  },
+  "domain/smst/TrieStubs.ts": {
     "#awaited": { bound: "stubs named by `unresolved`: one batch's paths", metric: "ha_miner_session_tree_bytes" }
   },
   "domain/supplier/AdvanceLoop.ts": {

@@ -1,7 +1,7 @@
 /** A node store in memory for trie tests: applies commits and answers reads. */
 import { Result } from "effect"
 import type { NodeWrite, Trie, TrieCommit } from "../../../domain/smst/Trie.ts"
-import { UnresolvedNode } from "../../../domain/smst/Trie.ts"
+import { UnresolvedNode } from "../../../domain/smst/TrieStubs.ts"
 import { toHex } from "../../vectors/load.ts"
 
 export class NodeStore {
