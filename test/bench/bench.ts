@@ -15,7 +15,7 @@ import { FULL, print, QUICK } from "./Harness.ts"
 import { benchProof } from "./ProofBench.ts"
 import { benchRelayCodec } from "./RelayCodecBench.ts"
 import { benchRing, benchSigning } from "./RingBench.ts"
-import { benchServeRelay } from "./ServeRelayBench.ts"
+import { benchServeRelayAlone } from "./ServeRelayBench.ts"
 import { benchSqlite } from "./SqliteBench.ts"
 import { targetsOf } from "./Targets.ts"
 import { measureTracing } from "./TracingBench.ts"
@@ -79,7 +79,7 @@ const trie = await run("trie", () => {
 const proof = await run("proof", () => benchProof(length))
 // What cannot be avoided is defined with the native library, so without it there is nothing to compare with.
 const native = Result.isSuccess(loadSecp256k1Native())
-const serve = native ? await run("serve", () => benchServeRelay(length)) : undefined
+const serve = native ? await run("serve", () => benchServeRelayAlone(quick)) : undefined
 const sqlite = await run("sqlite", () => benchSqlite(length))
 const tracing = await run("tracing", () => measureTracing(Math.round(400 * length.share), length.rounds))
 
