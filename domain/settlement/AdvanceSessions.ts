@@ -44,6 +44,8 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
   const memory = yield* SubmissionMemory
   const store = yield* SupplierStore
   memory.failedSteps = 0
+  // Nothing is decided about them in this look, which one that is read meanwhile is in no group of: looked at again.
+  if ((yield* SessionLedger.use((ledger) => ledger.known)).doubted.size > 0) yield* countFailedStep
   const groups = yield* liveBySessionEnd
   const look: Look = {
     block,
@@ -117,7 +119,7 @@ const tidy = Effect.fnUntraced(function* ({ block, intents }: Look, unread: Read
   const memory = yield* SubmissionMemory
   const { submission } = yield* MinerSettings
   const { live, doubted } = yield* ledger.known
-  // Nothing is decided about them now: they are read again within the block.
+  // Since this look began: they are read again within the block.
   if (doubted.size > 0) yield* countFailedStep
   const kept = new Set([...live.map(({ session }) => session), ...doubted])
   yield* forgetOthers(kept)

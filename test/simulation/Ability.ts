@@ -91,7 +91,10 @@ export class Ability {
       const isRetried = refusal !== undefined && "code" in refusal && refusal.code === MEMPOOL_FULL
       this.#disturb(replica, isRetried ? now : NEXT_BLOCK, BOTH)
     }
-    if (before.dropAccepted > after.dropAccepted) this.#disturb(replica, NEXT_BLOCK, BOTH)
+    // One that stays in the cache of what was lost is "known" to every node, also to that of the supplier's next owner.
+    if (before.dropAccepted > after.dropAccepted) {
+      this.#disturb(before.dropKeepsCache ? EVERY_MINER : replica, NEXT_BLOCK, BOTH)
+    }
   }
 
   /** A block is committed: what it refused was refused too. */
@@ -118,8 +121,9 @@ export class Ability {
       if (since > from || this.#view.heightOf(replica) !== height) continue
       if (this.#spans.some((span) => span.replica === replica && span.from <= now && span.until > from)) continue
       for (const kind of BOTH) {
-        const disturbed = this.#disturbances.get(replica)
-        const isAble = !disturbed?.some(({ until, kinds }) => until > from && kinds.includes(kind))
+        const isAble = ![replica, EVERY_MINER].some((name) =>
+          this.#disturbances.get(name)?.some(({ until, kinds }) => until > from && kinds.includes(kind))
+        )
         if (isAble) this.#able.add(`${kind}|${supplier}|${height}`)
       }
     }
@@ -192,6 +196,9 @@ export class Ability {
     else all.push({ until, kinds })
   }
 }
+
+/** Whom a disturbance concerns that no single replica has. */
+const EVERY_MINER = "miner-*"
 
 /** The end of what lasts until the next block, however long that takes. */
 const NEXT_BLOCK = Number.POSITIVE_INFINITY

@@ -11,21 +11,36 @@ import { ChainQuery } from "../../../domain/ports/ChainQuery.ts"
 import { ChainTx, TxRefused } from "../../../domain/ports/ChainTx.ts"
 import { StoreUnavailable, SupplierStore, type TxIntent } from "../../../domain/ports/SupplierStore.ts"
 import type { SessionHeader } from "../../../domain/relay/SessionHeader.ts"
-import { append, headerAt, inWorld, relaysOf, runBlocks, stateOf, supplierAddress, testSettings } from "./MinerWorld.ts"
+import { sessionHeights } from "../../../domain/settlement/SessionTerms.ts"
+import {
+  append,
+  headerAt,
+  inWorld,
+  otherApplication,
+  relaysOf,
+  runBlocks,
+  stateOf,
+  supplierAddress,
+  testSettings
+} from "./MinerWorld.ts"
 import { hashesOf, noted, paidFor, type Sent, unavailable } from "./NotedTx.ts"
 
 const endOf = (header: SessionHeader) => Effect.map(stateOf(header), ({ end }) => end)
 
 /** The store does not answer about single sessions while `isAway`; lists of them and of transactions can be read. */
-const forgetful = (store: SupplierStore["Service"], isAway: () => boolean): SupplierStore["Service"] => {
-  const orAway = <A, E>(call: Effect.Effect<A, E>, operation: string): Effect.Effect<A, E | StoreUnavailable> =>
+const forgetful = (store: SupplierStore["Service"], isAway: (session: string) => boolean): SupplierStore["Service"] => {
+  const orAway = <A, E>(
+    call: Effect.Effect<A, E>,
+    operation: string,
+    session: string
+  ): Effect.Effect<A, E | StoreUnavailable> =>
     Effect.suspend((): Effect.Effect<A, E | StoreUnavailable> =>
-      isAway() ? Effect.fail(new StoreUnavailable({ operation, cause: "away" })) : call
+      isAway(session) ? Effect.fail(new StoreUnavailable({ operation, cause: "away" })) : call
     )
   return {
     ...store,
-    commit: (lease, commit) => orAway(store.commit(lease, commit), "commit"),
-    load: (supplier, session) => orAway(store.load(supplier, session), "load")
+    commit: (lease, commit) => orAway(store.commit(lease, commit), "commit", commit.session),
+    load: (supplier, session) => orAway(store.load(supplier, session), "load", session)
   }
 }
 
@@ -78,6 +93,43 @@ describe("a session that cannot be read after a commit failed", () => {
       assert.strictEqual((yield* stateOf(header)).late.count, 1n)
       assert.strictEqual(yield* paidFor(sent, "CreateClaim"), 1)
     }).pipe(inWorld({ params: wide }))
+  )
+})
+
+describe("a session that can be read again while a look goes on without it", () => {
+  /** The proofs have one block. */
+  const tight = { shared: { claimWindowCloseOffsetBlocks: 2n, proofWindowCloseOffsetBlocks: 1n } }
+
+  it.effect("is looked at within the block: no proof is missed", () =>
+    Effect.gen(function* () {
+      const header = yield* headerAt(1n)
+      const other = yield* headerAt(1n, otherApplication)
+      const { proof } = yield* sessionHeights(header.sessionEndBlockHeight)
+      // The height from which the window's only block is made.
+      const last = proof.closes - 1n
+      let isAway = false
+      const { latest } = yield* Blocks
+      const sent: Array<Sent> = []
+      const store = forgetful(yield* SupplierStore, (session) => isAway && session === header.sessionId)
+      const tx = yield* noted(sent, ({ kind }) =>
+        Effect.sync(() => {
+          // The look has come to the last thing that it does for a group.
+          if (kind === "SubmitProof") isAway = false
+        })
+      )
+      yield* startMiner.pipe(Effect.provideService(ChainTx, tx), Effect.provideService(SupplierStore, store))
+      yield* append(header, relaysOf(header, 5))
+      yield* append(other, relaysOf(other, 5))
+      while ((yield* latest).height < last - 1n) yield* runBlocks(1)
+      yield* TestClock.adjust("500 millis")
+      isAway = true
+      yield* append(header, relaysOf(header, 1, "late"))
+      yield* runBlocks(24)
+      assert.isFalse(isAway)
+      assert.strictEqual((yield* endOf(other))?._tag, "Settled")
+      assert.strictEqual((yield* endOf(header))?._tag, "Settled")
+      assert.strictEqual((yield* stateOf(header)).late.count, 1n)
+    }).pipe(inWorld({ params: tight }))
   )
 })
 
