@@ -44,9 +44,9 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
   const memory = yield* SubmissionMemory
   const store = yield* SupplierStore
   memory.failedSteps = 0
-  // Nothing is decided about them in this look, which one that is read meanwhile is in no group of: looked at again.
-  if ((yield* SessionLedger.use((ledger) => ledger.known)).doubted.size > 0) yield* countFailedStep
-  const groups = yield* liveBySessionEnd
+  const known = yield* SessionLedger.use((ledger) => ledger.known)
+  // Nothing is decided about them now: they are read again within the block, also those that come back in this look.
+  if (known.doubted.size > 0) yield* countFailedStep
   const look: Look = {
     block,
     backlog: yield* Effect.cached(store.backlog(lease)),
@@ -67,7 +67,7 @@ export const advanceSessions = Effect.fnUntraced(function* (block: Block) {
   }
   let waiting = 0
   const unread = new Map<SessionId, Obstacle>()
-  for (const ending of groups) {
+  for (const ending of liveBySessionEnd(known)) {
     if (block.height < ending.sessionEnd) continue
     yield* Effect.gen(function* () {
       const group: SessionGroup = { ...ending, heights: yield* sessionHeights(ending.sessionEnd) }

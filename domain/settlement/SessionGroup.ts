@@ -1,7 +1,7 @@
 /** The live sessions of one supplier that end at the same height: they share windows, transactions and settlement. */
 import { Effect } from "effect"
 import type { SessionCopy } from "../mining/SessionCopy.ts"
-import { SessionLedger } from "../mining/SessionLedger.ts"
+import { type KnownSessions, SessionLedger } from "../mining/SessionLedger.ts"
 import type { SessionId } from "../protocol/Identifiers.ts"
 import { bySessionEnd } from "../session/SessionProjections.ts"
 import type { SessionState } from "../session/SessionState.ts"
@@ -17,18 +17,15 @@ export interface SessionGroup {
 }
 
 /** The live sessions, ascending by end. */
-export const liveBySessionEnd = Effect.map(
-  SessionLedger.use((ledger) => ledger.known),
-  ({ live, doubted }): ReadonlyArray<Omit<SessionGroup, "heights">> => {
-    const copies = new Map(live.map((copy) => [copy.session, copy]))
-    const ends = bySessionEnd(new Map(live.map(({ session, state }) => [session, state])))
-    return [...ends].map(([sessionEnd, sessions]) => ({
-      sessionEnd,
-      sessions: sessions.flatMap((session) => copies.get(session) ?? []),
-      doubted
-    }))
-  }
-)
+export const liveBySessionEnd = ({ live, doubted }: KnownSessions): ReadonlyArray<Omit<SessionGroup, "heights">> => {
+  const copies = new Map(live.map((copy) => [copy.session, copy]))
+  const ends = bySessionEnd(new Map(live.map(({ session, state }) => [session, state])))
+  return [...ends].map(([sessionEnd, sessions]) => ({
+    sessionEnd,
+    sessions: sessions.flatMap((session) => copies.get(session) ?? []),
+    doubted
+  }))
+}
 
 /** The group as it is now, after changes of this look. */
 export const refreshed = (group: SessionGroup) =>

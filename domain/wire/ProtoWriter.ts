@@ -67,11 +67,11 @@ export class ProtoWriter {
     this.encoded(value)
   }
 
-  /** Fields that are encoded already, as they are. */
-  encoded(fields: Uint8Array): void {
-    this.reserve(fields.length)
-    this.buffer.set(fields, this.position)
-    this.position += fields.length
+  /** Bytes as they are: fields that are encoded already. */
+  encoded(bytes: Uint8Array): void {
+    this.reserve(bytes.length)
+    this.buffer.set(bytes, this.position)
+    this.position += bytes.length
   }
 
   /** Byte text, empty omitted. */

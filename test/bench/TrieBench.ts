@@ -4,8 +4,8 @@
  *
  * Run alone: `node --expose-gc test/bench/TrieBench.ts [--quick]`. Node 24.21 on two shared cores, 1 000 / 10 000 /
  * 100 000 leaves. A leaf of a batch: with the pure hash 11 / 15 / 21 µs (1.2 / 1.2 / 1.35 times bare hashing; where memory
- * is slower 14 / 19 / 30, up to 1.6 times), with Node's 4.2 / 5.7 / 9.6 µs (1.9 / 1.9 / 2.4 times). Every node stored: 13 / 20 / 32 µs and 6 / 11 / 22 µs. About 200
- * bytes of node memory a leaf.
+ * is slower 14 / 19 / 30, up to 1.6 times), with Node's 4.2 / 5.7 / 9.6 µs (1.9 / 1.9 / 2.4 times). Every node stored:
+ * 13 / 20 / 32 µs and 6 / 11 / 22 µs. About 200 bytes of node memory a leaf.
  *
  * Above 1.6 is what Node's hash leaves: 2.1 / 3.1 / 4.1 µs of bare hashing and, by a run with a hash that costs nothing,
  * µs a leaf: its encoding in fresh memory 0.4; order, slot and digest 0.4; place in the trie 0.25 / 0.5 / 1.1; inner

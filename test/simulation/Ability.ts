@@ -12,6 +12,7 @@ import { TxRefused } from "../../domain/ports/ChainTx.ts"
 import type { SessionEvent } from "../../domain/session/SessionEvent.ts"
 import { windowOf } from "./ChainConduct.ts"
 import type { Directive, Step } from "./Gate.ts"
+import { ALL_MINERS } from "./Injection.ts"
 import type { RunView } from "./RunView.ts"
 import { BLOCK_MILLIS } from "./Scenario.ts"
 
@@ -93,7 +94,7 @@ export class Ability {
     }
     // One that stays in the cache of what was lost is "known" to every node, also to that of the supplier's next owner.
     if (before.dropAccepted > after.dropAccepted) {
-      this.#disturb(before.dropKeepsCache ? EVERY_MINER : replica, NEXT_BLOCK, BOTH)
+      this.#disturb(before.dropKeepsCache ? ALL_MINERS : replica, NEXT_BLOCK, BOTH)
     }
   }
 
@@ -121,7 +122,7 @@ export class Ability {
       if (since > from || this.#view.heightOf(replica) !== height) continue
       if (this.#spans.some((span) => span.replica === replica && span.from <= now && span.until > from)) continue
       for (const kind of BOTH) {
-        const isAble = ![replica, EVERY_MINER].some((name) =>
+        const isAble = ![replica, ALL_MINERS].some((name) =>
           this.#disturbances.get(name)?.some(({ until, kinds }) => until > from && kinds.includes(kind))
         )
         if (isAble) this.#able.add(`${kind}|${supplier}|${height}`)
@@ -196,9 +197,6 @@ export class Ability {
     else all.push({ until, kinds })
   }
 }
-
-/** Whom a disturbance concerns that no single replica has. */
-const EVERY_MINER = "miner-*"
 
 /** The end of what lasts until the next block, however long that takes. */
 const NEXT_BLOCK = Number.POSITIVE_INFINITY

@@ -180,7 +180,8 @@ export class Injection {
   }
 }
 
-const ALL_MINERS = "miner-*"
+/** Target of what concerns every miner. */
+export const ALL_MINERS = "miner-*"
 
 const triggerKey = ({ replica, operation, nth }: StepTrigger): string => `${replica}|${operation}|${nth}`
 
